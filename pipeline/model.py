@@ -1,0 +1,163 @@
+"""The values that travel between stages, and the shapes of the seams.
+
+Frozen, comparable, without behaviour beyond simple derivation. No I/O, no clock, nothing of a foreign package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+# A path placeholder and its value, outermost parent first: (("companyId", "1"), ("claimId", "3462")).
+Context = tuple[tuple[str, str], ...]
+Params = tuple[tuple[str, str], ...]
+
+Clock = Callable[[], datetime]
+"""Returns an aware UTC instant."""
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One GET: a path under the base URL (percent-encoded) and its query parameters."""
+
+    path: str
+    params: Params = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer with status 200: decoded body, header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+Send = Callable[[Request], Awaitable[Response]]
+"""The seam to the network: every attempt, limit and refusal has happened behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """All pages of one resource under one parent with one set of parameters.
+
+    `context` names the parents; `params` are the filters, resent with every cursor.
+    """
+
+    resource: str
+    context: Context = ()
+    params: Params = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The records of one answer, still as raw JSON text.
+
+    `ordinal` counts the pages of a resource in order of arrival within a run, from 0: with the record's index it
+    names where a row came from, and it breaks ties between two versions of a record (the later fetch wins).
+    """
+
+    walk: Walk
+    ordinal: int
+    records: tuple[bytes, ...]
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record that did not fit, with where it stood and why. `reason` names types, never the value."""
+
+    resource: str
+    context: Context
+    page: int
+    record: int
+    field: str
+    reason: str
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something true of a field in some accepted records that a person may want to know."""
+
+    resource: str
+    field: str
+    kind: Literal["unknown_field", "precision_reduced", "unknown_value", "alias_used"]
+    record_count: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ControlTotal:
+    """The exact sum of one money field of one resource in one currency, and how many values it adds.
+
+    `table` is the warehouse table the field lands in, `column` its snake_case name there; `currency` is "" where the
+    source gives none beside the amount.
+    """
+
+    resource: str
+    table: str
+    column: str
+    currency: str
+    value_count: int
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found. A required check that did not pass refuses the publication."""
+
+    name: str
+    required: bool
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceResult:
+    """One line of a run: what happened to one resource. Counts that a later mode fills are None until then."""
+
+    name: str
+    mode: Literal["full", "incremental"]
+    rows: int
+    calls: int
+    pages: int
+    records: int
+    quarantined: int
+    new: int | None = None
+    changed: int | None = None
+    deleted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLines:
+    """The four lines of an error, as they appear in results."""
+
+    what: str
+    where: str
+    state: str
+    do: str
+
+
+Outcome = Literal["published", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The result of a run, as `run --json` prints it."""
+
+    run_id: str
+    outcome: Outcome
+    exit_code: int
+    started_at: datetime
+    finished_at: datetime
+    warehouse: str | None
+    calls_planned: int | None
+    calls_used: int
+    resources: tuple[ResourceResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    error: ErrorLines | None = None

@@ -1,0 +1,373 @@
+"""The API as frozen values: reads `configs/prospend.toml` and refuses what does not make sense in it.
+
+Lives here: what a resource and a column are, and the parsing of the file's text. Not here: how a column is decoded
+(`decode`), where it lands in a table (`warehouse.tables`), or any value of a row.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Literal, cast
+
+from pipeline.errors import ConfigError
+from pipeline.model import Params
+
+FORMAT = 1
+MONEY_PRECISION, MONEY_SCALE = 18, 4
+_DECIMAL = re.compile(r"decimal\((\d{1,2}),(\d{1,2})\)\Z")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_RESOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
+_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
+
+Evidence = Literal["documented", "inferred"]
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    TEXT = "text"
+    DECIMAL = "decimal"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    OBJECT = "object"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a record, under the API's own name.
+
+    `precision` and `scale` are set for DECIMAL. `is_money` tells amounts, which are totalled per currency, from rates
+    and quantities, which are not; `currency` names the sibling field with the currency of an amount, or is None. An
+    OBJECT has `columns`; a LIST has `table` and either `columns` (objects) or `item` (plain values).
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    evidence: Evidence
+    precision: int = 0
+    scale: int = 0
+    is_money: bool = False
+    currency: str | None = None
+    aliases: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    item: Column | None = None
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One list of the API, the way of its walks, and its columns in declared order."""
+
+    name: str
+    path: str
+    key: str
+    about: str
+    evidence: Evidence
+    order: Evidence
+    columns: tuple[Column, ...]
+    parent: str | None = None
+    updated: str | None = None
+    filters: tuple[str, ...] = ()
+    requests: tuple[Params, ...] = ((),)
+    switches: tuple[tuple[str, str], ...] = ()
+    only_when: str | None = None
+    accepts_any_envelope: bool = False
+    has_single: bool = False
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of the parents' keys in the path, outermost first: `("companyId", "claimId")`."""
+        return tuple(name for name in _PLACEHOLDER.findall(self.path) if name != "version")
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The fields that together identify a row: the parents' keys, then its own."""
+        return (*self.context_names, self.key)
+
+    def column(self, name: str) -> Column:
+        """The column with this API name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every resource, parents before children, and the hash of the text they were read from."""
+
+    resources: tuple[Resource, ...]
+    source: str = field(compare=False)
+    text_sha256: str
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self.resources)
+
+    def __getitem__(self, name: str) -> Resource:
+        for resource in self.resources:
+            if resource.name == name:
+                return resource
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all resources, parents first."""
+        return tuple(resource.name for resource in self.resources)
+
+    def children_of(self, name: str) -> tuple[Resource, ...]:
+        """The resources that are read once for each row of this one."""
+        return tuple(resource for resource in self.resources if resource.parent == name)
+
+    def depth(self, name: str) -> int:
+        """How many parents stand above a resource."""
+        parent = self[name].parent
+        return 0 if parent is None else 1 + self.depth(parent)
+
+
+def snake_case(name: str) -> str:
+    """The warehouse's spelling of an API name: `claimantId` -> `claimant_id`, `address1` stays."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def default_path() -> Path:
+    """Where the catalogue that comes with the program lies: in the installed package, or in the source tree."""
+    packaged = Path(__file__).with_name("prospend.toml")
+    return packaged if packaged.exists() else Path(__file__).parent.parent / "configs" / "prospend.toml"
+
+
+def read_catalogue(path: Path | None = None) -> Catalogue:
+    """The catalogue in a file, the program's own by default.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or does not describe resources; all problems at once.
+    """
+    path = path or default_path()
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the resource file cannot be read ({type(error).__name__})",
+            where=str(path),
+            do="correct api.resources, or leave it out to use the built-in one",
+        ) from error
+    return parse_catalogue(text, str(path))
+
+
+def parse_catalogue(text: str, source: str) -> Catalogue:
+    """The catalogue described by TOML text; `source` names it in messages.
+
+    Raises:
+        ConfigError: naming every problem found.
+    """
+    import hashlib  # only this function needs it; keeps `--help` light
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=source) from error
+    reader = _Reader(cast("Mapping[str, object]", document.get("shape", {})))
+    if document.get("format") != FORMAT:
+        reader.problems.append(f"format must be {FORMAT}, found {document.get('format')!r}")
+    for key in document.keys() - {"format", "shape", "resource"}:
+        reader.problems.append(f"unknown key {key!r}")
+    tables = document.get("resource", {})
+    if not isinstance(tables, dict) or not tables:
+        reader.problems.append("no [resource.NAME] table")
+        tables = {}
+    resources = [reader.resource(name, table) for name, table in tables.items()]
+    resources = [resource for resource in resources if resource is not None]
+    ordered = reader.in_order({r.name: r for r in resources if r is not None})
+    if reader.problems:
+        raise ConfigError("; ".join(reader.problems), where=source)
+    return Catalogue(ordered, source, hashlib.sha256(text.encode()).hexdigest())
+
+
+_RESOURCE_KEYS = frozenset(
+    "path parent key updated order filters requests switches only_when envelope single evidence about column".split()
+)
+_COLUMN_KEYS = frozenset("type about evidence aliases values currency shape table item column name".split())
+
+
+class _Reader:
+    """Turns tables into values, gathering problems instead of stopping at the first."""
+
+    def __init__(self, shapes: Mapping[str, object]) -> None:
+        self.shapes = shapes
+        self.problems: list[str] = []
+
+    def resource(self, name: str, table: object) -> Resource | None:
+        where = f"resource.{name}"
+        if not isinstance(table, dict):
+            self.problems.append(f"{where} must be a table")
+            return None
+        if not _RESOURCE_NAME.match(name):
+            self.problems.append(f"{where}: a resource name is lower-case letters, digits and underscores")
+        for key in sorted(table.keys() - _RESOURCE_KEYS):
+            self.problems.append(f"{where}: unknown key {key!r}")
+        columns = self.columns(where, table.get("column", {}))
+        resource = Resource(
+            name=name,
+            path=self.text(where, table, "path"),
+            key=self.text(where, table, "key"),
+            about=self.text(where, table, "about"),
+            evidence=self.evidence(where, table, "evidence"),
+            order=self.evidence(where, table, "order"),
+            columns=columns,
+            parent=table.get("parent"),
+            updated=table.get("updated"),
+            filters=tuple(table.get("filters", ())),
+            requests=tuple(tuple(sorted(r.items())) for r in table.get("requests", [{}])),
+            switches=tuple(sorted(table.get("switches", {}).items())),
+            only_when=table.get("only_when"),
+            accepts_any_envelope=table.get("envelope", "page") == "any",
+            has_single=bool(table.get("single", False)),
+        )
+        self.check(where, resource, {column.name for column in columns}, table)
+        return resource
+
+    def check(self, where: str, resource: Resource, names: set[str], table: Mapping[str, object]) -> None:
+        if not resource.path.startswith("/") or resource.path.startswith("//") or "?" in resource.path:
+            self.problems.append(f"{where}: path must start with one / and have no query")
+        if table.get("envelope", "page") not in ("page", "any"):
+            self.problems.append(f"{where}: envelope must be 'page' or 'any'")
+        for role, value in (("key", resource.key), ("updated", resource.updated)):
+            if value is not None and value not in names:
+                self.problems.append(f"{where}: {role} {value!r} is not among its columns")
+        overlap = names & set(resource.context_names)
+        if overlap:
+            self.problems.append(f"{where}: {sorted(overlap)} stand in the path already")
+        if not resource.requests:
+            self.problems.append(f"{where}: requests must name at least one set of parameters")
+        sent = {key for request in resource.requests for key, _ in request} | {key for key, _ in resource.switches}
+        for key in sorted(sent - set(resource.filters)):
+            self.problems.append(f"{where}: parameter {key!r} is sent but not among its filters")
+
+    def columns(self, where: str, tables: object) -> tuple[Column, ...]:
+        if not isinstance(tables, dict) or not tables:
+            self.problems.append(f"{where}: no columns")
+            return ()
+        siblings = set(tables)
+        columns = tuple(self.column(f"{where}.{name}", name, table, siblings) for name, table in tables.items())
+        seen: dict[str, str] = {}
+        for column in columns:
+            for spelling in (column.name, *column.aliases):
+                folded = snake_case(spelling)
+                if folded in seen:
+                    self.problems.append(f"{where}: {spelling!r} and {seen[folded]!r} are one name in the warehouse")
+                seen[folded] = spelling
+        return columns
+
+    def column(self, where: str, name: str, table: object, siblings: set[str]) -> Column:
+        if not isinstance(table, dict):
+            self.problems.append(f"{where} must be a table")
+            table = {}
+        if not _FIELD_NAME.match(name):
+            self.problems.append(f"{where}: not a field name")
+        for key in sorted(table.keys() - _COLUMN_KEYS):
+            self.problems.append(f"{where}: unknown key {key!r}")
+        kind, precision, scale, is_money = self.kind(where, table.get("type"))
+        currency = table.get("currency", "currencyCode" if is_money and "currencyCode" in siblings else None)
+        if currency is not None and currency not in siblings:
+            self.problems.append(f"{where}: currency {currency!r} is not a column beside it")
+        return Column(
+            name=name,
+            kind=kind,
+            about=self.text(where, table, "about"),
+            evidence=self.evidence(where, table, "evidence"),
+            precision=precision,
+            scale=scale,
+            is_money=is_money,
+            currency=currency,
+            aliases=tuple(table.get("aliases", ())),
+            values=tuple(table.get("values", ())),
+            **self.inside(where, kind, table),  # type: ignore[arg-type]  # a dict of exactly these fields
+        )
+
+    def inside(self, where: str, kind: Kind, table: Mapping[str, object]) -> dict[str, object]:
+        if kind not in (Kind.OBJECT, Kind.LIST):
+            return {}
+        found: dict[str, object] = {}
+        if kind is Kind.LIST:
+            found["table"] = name = self.text(where, table, "table")
+            if name and not _RESOURCE_NAME.match(name):
+                self.problems.append(f"{where}: table {name!r} is not a table name")
+        if kind is Kind.LIST and isinstance(item := table.get("item"), dict):
+            found["item"] = self.column(f"{where}.item", self.text(f"{where}.item", item, "name"), item, set())
+            return found
+        shape = table.get("shape")
+        if shape is not None and shape not in self.shapes:
+            self.problems.append(f"{where}: there is no [shape.{shape}]")
+            return found
+        inner = self.shapes[cast("str", shape)] if shape is not None else table.get("column", {})
+        found["columns"] = self.columns(where, inner)
+        return found
+
+    def kind(self, where: str, written: object) -> tuple[Kind, int, int, bool]:
+        if written == "money":
+            return Kind.DECIMAL, MONEY_PRECISION, MONEY_SCALE, True
+        if isinstance(written, str) and (match := _DECIMAL.match(written)):
+            precision, scale = int(match[1]), int(match[2])
+            if not 0 <= scale <= precision <= 38 or precision == 0:
+                self.problems.append(f"{where}: decimal(p,s) needs 1 <= p <= 38 and s <= p")
+            return Kind.DECIMAL, precision, scale, False
+        try:
+            return Kind(written), 0, 0, False
+        except ValueError:
+            self.problems.append(f"{where}: unknown type {written!r}")
+            return Kind.TEXT, 0, 0, False
+
+    def text(self, where: str, table: Mapping[str, object], key: str) -> str:
+        value = table.get(key)
+        if not isinstance(value, str) or not value:
+            self.problems.append(f"{where}: {key} is missing")
+            return ""
+        return value
+
+    def evidence(self, where: str, table: Mapping[str, object], key: str) -> Evidence:
+        value = table.get(key)
+        if value not in ("documented", "inferred"):
+            self.problems.append(f"{where}: {key} must be 'documented' or 'inferred'")
+            return "inferred"
+        return cast("Evidence", value)
+
+    def in_order(self, resources: dict[str, Resource]) -> tuple[Resource, ...]:
+        """Parents before children, otherwise as written; what hangs under nothing known is a problem."""
+        ordered: dict[str, Resource] = {}
+        waiting = dict(resources)
+        while ready := [r for r in waiting.values() if r.parent is None or r.parent in ordered]:
+            for resource in ready:
+                ordered[resource.name] = waiting.pop(resource.name)
+        for resource in waiting.values():
+            self.problems.append(
+                f"resource.{resource.name}: parent {resource.parent!r} does not lead to a top resource"
+            )
+        tables: dict[str, str] = {}
+        for resource in ordered.values():
+            parent = ordered[resource.parent] if resource.parent else None
+            above = parent.context_names if parent else ()
+            if (
+                len(resource.context_names) != (len(above) + 1 if parent else 0)
+                or resource.context_names[: len(above)] != above
+            ):
+                self.problems.append(
+                    f"resource.{resource.name}: path must hold its parent's names and one for its parent"
+                )
+            for table in (resource.name, *(c.table for c in resource.columns if c.table)):
+                if table in tables:
+                    self.problems.append(f"resource.{resource.name}: table {table!r} is taken by {tables[table]}")
+                tables[table] = resource.name
+        return tuple(ordered.values())
