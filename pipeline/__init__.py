@@ -1,0 +1,1 @@
+"""ProSpend to Parquet to DuckDB, every night."""

@@ -5,8 +5,9 @@ Frozen, comparable, without behaviour beyond simple derivation. No I/O, no clock
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -78,7 +79,7 @@ class Quarantined:
     record: int
     field: str
     reason: str
-    raw: bytes = field(repr=False)
+    raw: bytes = dataclasses.field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,9 +188,8 @@ def parse_catalogue(text: str, source: str) -> Catalogue:
     if not isinstance(tables, dict) or not tables:
         reader.problems.append("no [resource.NAME] table")
         tables = {}
-    resources = [reader.resource(name, table) for name, table in tables.items()]
-    resources = [resource for resource in resources if resource is not None]
-    ordered = reader.in_order({r.name: r for r in resources if r is not None})
+    found = [reader.resource(name, table) for name, table in tables.items()]
+    ordered = reader.in_order({resource.name: resource for resource in found if resource is not None})
     if reader.problems:
         raise ConfigError("; ".join(reader.problems), where=source)
     return Catalogue(ordered, source, hashlib.sha256(text.encode()).hexdigest())
@@ -342,7 +341,7 @@ class _Reader:
         if value not in ("documented", "inferred"):
             self.problems.append(f"{where}: {key} must be 'documented' or 'inferred'")
             return "inferred"
-        return cast("Evidence", value)
+        return value
 
     def in_order(self, resources: dict[str, Resource]) -> tuple[Resource, ...]:
         """Parents before children, otherwise as written; what hangs under nothing known is a problem."""
@@ -357,15 +356,10 @@ class _Reader:
             )
         tables: dict[str, str] = {}
         for resource in ordered.values():
-            parent = ordered[resource.parent] if resource.parent else None
-            above = parent.context_names if parent else ()
-            if (
-                len(resource.context_names) != (len(above) + 1 if parent else 0)
-                or resource.context_names[: len(above)] != above
-            ):
-                self.problems.append(
-                    f"resource.{resource.name}: path must hold its parent's names and one for its parent"
-                )
+            above = ordered[resource.parent].context_names if resource.parent else None
+            names = resource.context_names
+            if (above is None and names) or (above is not None and names[:-1] != above):
+                self.problems.append(f"resource.{resource.name}: path needs its parent's names and one for the parent")
             for table in (resource.name, *(c.table for c in resource.columns if c.table)):
                 if table in tables:
                     self.problems.append(f"resource.{resource.name}: table {table!r} is taken by {tables[table]}")
