@@ -312,7 +312,9 @@ class _Reader:
             self.problems.append(f"{where}: there is no [shape.{shape}]")
             return found
         inner = self.shapes[cast("str", shape)] if shape is not None else table.get("column", {})
-        found["columns"] = self.columns(where, inner)
+        found["columns"] = columns = self.columns(where, inner)
+        if any(column.kind is Kind.LIST for column in columns):
+            self.problems.append(f"{where}: a list stands only at the top of a record")
         return found
 
     def kind(self, where: str, written: object) -> tuple[Kind, int, int, bool]:

@@ -1,0 +1,153 @@
+"""Where each field of a record lands: the warehouse's tables and columns, derived from the catalogue alone.
+
+One resource gives one table and one child table for each of its lists. Only naming and typing live here; no SQL text
+beyond type names, no data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.resources import Column, Kind, Resource, snake_case
+
+# Columns this program adds to every row. `_extra` holds, as JSON, the fields that the catalogue does not know.
+RUN_ID, FETCHED_AT, EXTRA, INDEX = "_run_id", "_fetched_at", "_extra", "_index"
+
+_TYPES = {
+    Kind.TEXT: "VARCHAR",
+    Kind.INTEGER: "BIGINT",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.TIMESTAMP: "TIMESTAMPTZ",
+    Kind.DATE: "DATE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """One column of a warehouse table.
+
+    `source` is the way to the value in a snapshot row, in API names: `("primaryAddress", "city")`; in a child table it
+    starts at the list's element, and an element that is a plain value has the empty way. Columns from above the record
+    (parents' keys, `_index`, `_run_id`, ...) have `is_own` False and a one-step way in the snapshot row itself.
+    `currency` names the column beside a money amount that holds its currency, or is None.
+    """
+
+    name: str
+    type: str
+    source: tuple[str, ...]
+    about: str
+    is_own: bool = True
+    is_money: bool = False
+    currency: str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its columns in order, and the columns that identify a row.
+
+    `list_field` is the API name of the list whose elements are the rows, or None for the resource's own table.
+    """
+
+    name: str
+    resource: str
+    columns: tuple[TableColumn, ...]
+    key: tuple[str, ...]
+    about: str
+    list_field: str | None = None
+
+    @property
+    def money_columns(self) -> tuple[TableColumn, ...]:
+        """The amounts that are totalled per currency."""
+        return tuple(column for column in self.columns if column.is_money)
+
+
+def own_key_name(resource: Resource) -> str:
+    """The name under which other tables refer to a row of this resource: `claim_id`, `company_id`."""
+    key = snake_case(resource.key)
+    return key if key.startswith(resource.name) else f"{resource.name}_{key}"
+
+
+def tables_of(resource: Resource) -> tuple[Table, ...]:
+    """The resource's own table first, then one for each of its lists, in declared order."""
+    context = [_given(name, f"key of the {_words(name)} above") for name in resource.context_names]
+    scalars = [column for column in resource.columns if column.kind is not Kind.LIST]
+    main = Table(
+        name=resource.name,
+        resource=resource.name,
+        columns=(*context, *_flatten(scalars), *_provenance()),
+        key=tuple(snake_case(name) for name in resource.identity),
+        about=resource.about,
+    )
+    lists = [column for column in resource.columns if column.kind is Kind.LIST]
+    return (main, *(_child(resource, column, context) for column in lists))
+
+
+def all_tables(resources: Iterable[Resource]) -> tuple[Table, ...]:
+    """Every table of the warehouse's `prospend` schema, in catalogue order."""
+    return tuple(table for resource in resources for table in tables_of(resource))
+
+
+def _child(resource: Resource, column: Column, context: list[TableColumn]) -> Table:
+    key = TableColumn(own_key_name(resource), "VARCHAR", (resource.key,), f"{resource.name} of the row", is_own=False)
+    index = TableColumn(INDEX, "INTEGER", (INDEX,), "position in the list as sent, from 0", is_own=False)
+    if column.item is not None:
+        item = column.item
+        own: Iterable[TableColumn] = [TableColumn(snake_case(item.name), _type(item), (), item.about)]
+    else:
+        own = _flatten(column.columns)
+    return Table(
+        name=column.table or "",
+        resource=resource.name,
+        columns=(*context, key, index, *own, *_provenance()),
+        key=(*(c.name for c in context), key.name, INDEX),
+        about=f"{column.about[0].upper()}{column.about[1:]}: one row an element of {resource.name}.{column.name}",
+        list_field=column.name,
+    )
+
+
+def _flatten(columns: Iterable[Column], above: tuple[str, ...] = ()) -> Iterator[TableColumn]:
+    for column in columns:
+        way = (*above, column.name)
+        if column.kind is Kind.OBJECT:
+            yield from _flatten(column.columns, way)
+            continue
+        yield TableColumn(
+            name="_".join(snake_case(step) for step in way),
+            type=_type(column),
+            source=way,
+            about=column.about + ("" if column.evidence == "documented" else " (inferred field: may be missing)"),
+            is_money=column.is_money,
+            currency="_".join(snake_case(step) for step in (*above, column.currency)) if column.currency else None,
+            values=column.values,
+        )
+
+
+def _provenance() -> tuple[TableColumn, ...]:
+    return (
+        _given(RUN_ID, "run that fetched the row"),
+        TableColumn(
+            FETCHED_AT, "TIMESTAMPTZ", (FETCHED_AT,), "when the page with the row was received, UTC", is_own=False
+        ),
+        TableColumn(
+            EXTRA,
+            "VARCHAR",
+            (EXTRA,),
+            "JSON of the fields the catalogue does not know, as sent; else NULL",
+            is_own=False,
+        ),
+    )
+
+
+def _given(name: str, about: str) -> TableColumn:
+    warehouse_name = name if name.startswith("_") else snake_case(name)
+    return TableColumn(warehouse_name, "VARCHAR", (name,), about, is_own=False)
+
+
+def _type(column: Column) -> str:
+    return f"DECIMAL({column.precision},{column.scale})" if column.kind is Kind.DECIMAL else _TYPES[column.kind]
+
+
+def _words(name: str) -> str:
+    return snake_case(name).removesuffix("_id").replace("_", " ")
