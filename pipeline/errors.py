@@ -6,6 +6,7 @@
     ├── NotPermitted                  12   a person grants the permission
     ├── SourceUnavailable             20   run again later
     ├── SourceContractBroken          21   the source changed: running again will not help
+    │   └── RequestRefused            21   the request was not accepted as put
     ├── SecurityStop                  22   treat as an attack until shown otherwise
     ├── LocalResource                 30   free disk, memory or time
     ├── LocalAccess                   31   repair file permissions
@@ -115,6 +116,12 @@ class SourceContractBroken(PipelineError):
     exit_code = 21
     title = "SOURCE_CONTRACT"
     default_do = "do not just run again: compare the answer with configs/prospend.toml, or ask ProSpend what changed"
+
+
+class RequestRefused(SourceContractBroken):
+    """The source did not accept a request as it was put (400)."""
+
+    default_do = "check the resource's filters in configs/prospend.toml, and api.page_limit"
 
 
 class SecurityStop(PipelineError):

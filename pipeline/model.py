@@ -6,7 +6,7 @@ Frozen, comparable, without behaviour beyond simple derivation. No I/O, no clock
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,20 +23,24 @@ Sleep = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One GET: a path under the base URL (percent-encoded) and its query parameters."""
+    """One GET: a path under the base URL (percent-encoded) and its query parameters.
+
+    `resource` is what the call is counted under; `label` says where in the run it stands, for messages.
+    """
 
     path: str
     params: Params = ()
+    resource: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer with status 200: decoded body, header names in lower case."""
+    """A complete answer with status 200: the body after decompression, and the server's own clock if it gave it."""
 
-    status: int
-    headers: Mapping[str, str]
     body: bytes
     received_at: datetime
+    server_date: str | None = None
 
 
 Send = Callable[[Request], Awaitable[Response]]
@@ -67,6 +71,24 @@ class Page:
     ordinal: int
     records: tuple[bytes, ...]
     fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page has arrived: for progress displays."""
+
+    resource: str
+    record_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageBegan:
+    """A stage of the run begins: for progress displays."""
+
+    stage: Literal["extract", "seal", "load", "check", "publish"]
+
+
+Observe = Callable[[PageRead | StageBegan], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,89 @@
+"""When a walk goes on, when it ends, and when it is refused.
+
+Pure. A walk that does not move is an error, never an endless loop and never a silent end.
+Source: prospend-api.md 1.1; design.md section 3, "Pagination".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.errors import SecurityStop, SourceContractBroken
+
+PAGES_WITHOUT_NEW_KEYS = 3
+EMPTY_PAGES_IN_A_ROW = 10
+LONGEST_CURSOR = 4096
+# Keys of about this many recent records are remembered, so that memory stays flat over any walk; a feed that repeats
+# itself over a longer period is caught by its cursors or by the page cap.
+_RECENT_KEYS = 50_000
+MOST_PAGES = 5_000_000
+
+
+@dataclass(slots=True)
+class WalkProgress:
+    """What a walk has seen so far. It changes with each page and belongs to one walk alone.
+
+    `pages` and `records` are counts; `cursors` holds the hash of every cursor received.
+    """
+
+    pages: int = 0
+    records: int = 0
+    cursors: set[int] = field(default_factory=set)
+    stale_pages: int = 0
+    empty_pages: int = 0
+    recent: set[str] = field(default_factory=set)
+    older: set[str] = field(default_factory=set)
+
+    def advance(self, next_cursor: str | None, keys: Sequence[str | None]) -> bool:
+        """Take one page into account; whether the walk goes on with `next_cursor`.
+
+        Args:
+            next_cursor: of this page; None at the end.
+            keys: of the page's records, under their parents; None for a record without one.
+
+        Raises:
+            SourceContractBroken: the cursor was seen before, or the walk no longer brings anything new.
+            SecurityStop: the cursor has no form that a cursor can have.
+        """
+        self.pages += 1
+        self.records += len(keys)
+        if next_cursor is None:
+            return False
+        self._check_cursor(next_cursor)
+        self._check_keys(keys)
+        if self.pages >= MOST_PAGES:
+            raise SourceContractBroken(f"the walk did not end within {MOST_PAGES:,} pages")
+        return True
+
+    def _check_cursor(self, cursor: str) -> None:
+        if len(cursor) > LONGEST_CURSOR or not cursor.isprintable():
+            raise SecurityStop(f"a cursor of {len(cursor):,} characters or with control characters was refused")
+        mark = hash(cursor)
+        if mark in self.cursors:
+            raise SourceContractBroken("the cursor repeats: the list would never end")
+        self.cursors.add(mark)
+
+    def _check_keys(self, keys: Sequence[str | None]) -> None:
+        if not keys:
+            self.empty_pages += 1
+            if self.empty_pages > EMPTY_PAGES_IN_A_ROW:
+                raise SourceContractBroken(f"more than {EMPTY_PAGES_IN_A_ROW} empty pages in a row with a next cursor")
+            return
+        self.empty_pages = 0
+        fresh = [key for key in keys if key is not None and key not in self.recent and key not in self.older]
+        self.stale_pages = 0 if fresh else self.stale_pages + 1
+        if self.stale_pages >= PAGES_WITHOUT_NEW_KEYS:
+            raise SourceContractBroken(f"no new keys on {PAGES_WITHOUT_NEW_KEYS} pages in a row")
+        self.recent.update(fresh)
+        if len(self.recent) > _RECENT_KEYS:
+            self.older, self.recent = self.recent, set()
+
+
+def next_limit(refused: int) -> int | None:
+    """The page size to try after one was refused; None when there is none smaller than the documented default."""
+    return next((limit for limit in LIMITS if limit < refused), None)
+
+
+# Greatest first; 10 is the documented default, so it must be accepted.
+LIMITS = (1000, 500, 200, 100, 50, 10)

@@ -1,0 +1,308 @@
+"""What a site can set: frozen values read from TOML, the environment and the command line, in that order.
+
+Lives here: the names, types, limits and defaults of all settings, and their checking. The reference for people is
+`configs/site.example.toml`; a test keeps the two equal. Secrets never stand here: only where to find one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from pipeline.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "PROSPEND__"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Which ProSpend site, and which of its companies."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+    base_url: NonEmpty
+    version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")] = "beta"
+    companies: Literal["all"] | tuple[NonEmpty, ...] = "all"
+    timezone: NonEmpty = "Australia/Sydney"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """How to speak to the source."""
+
+    ca_file: Path | None = None
+    page_limit: Literal["auto"] | Annotated[int, msgspec.Meta(ge=1, le=100_000)] = "auto"
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    connect_timeout_s: Seconds = 10.0
+    read_timeout_s: Seconds = 60.0
+    request_timeout_s: Seconds = 300.0
+    max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
+    resources: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Where the API token is found: exactly one place. The token itself never stands in a settings file."""
+
+    env: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    file: Path | None = None
+    command: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=1)] | None = None
+    warn_days: Annotated[int, msgspec.Meta(ge=0, le=730)] = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """What to read beyond the source's defaults."""
+
+    include_personal: bool = False
+    include_omitted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where everything is kept."""
+
+    data_dir: Path
+    compression: Literal["zstd", "snappy", "none"] = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """When a complete run is refused all the same."""
+
+    max_quarantined_percent: Percent = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run is told. `source` names the file, for messages; None for settings made in code."""
+
+    site: Site
+    token: Token
+    storage: Storage
+    api: Api = field(default_factory=Api)
+    extract: Extract = field(default_factory=Extract)
+    checks: Checks = field(default_factory=Checks)
+    source: Path | None = field(default=None, compare=False)
+
+
+SECTIONS: dict[str, type] = {
+    "site": Site,
+    "api": Api,
+    "token": Token,
+    "extract": Extract,
+    "storage": Storage,
+    "checks": Checks,
+}
+
+
+def find_config(explicit: Path | None, *, working_dir: Path, user_config_dir: Path) -> Path:
+    """The settings file to use.
+
+    Raises:
+        ConfigError: it does not exist; the message names every place that was looked at.
+    """
+    tried = (
+        [explicit] if explicit is not None else [working_dir / "configs" / "site.toml", user_config_dir / "site.toml"]
+    )
+    for path in tried:
+        if path.is_file():
+            return path
+    raise ConfigError(
+        "no settings file found",
+        where=" and ".join(str(path) for path in tried),
+        do="copy configs/site.example.toml to configs/site.toml and fill in [site] and [token], or name a file with "
+        "--config; to look around without an account, run `prospend demo`",
+    )
+
+
+def load_settings(
+    path: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Mapping[str, object]] | None = None,
+) -> Settings:
+    """The settings in a file, changed by `PROSPEND__SECTION__KEY` and then by `overrides`.
+
+    Relative paths are taken from the folder of the file they stand in.
+
+    Args:
+        path: a TOML file.
+        environ: the process environment; the real one by default.
+        overrides: section -> key -> value, as the command line gives them.
+
+    Raises:
+        ConfigError: naming every problem with its line, not only the first.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+        document: dict[str, Any] = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"the settings file cannot be read ({error.strerror})", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the settings file is not UTF-8 (byte {error.start})", where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the settings file is not valid TOML: {error}", where=str(path)) from error
+    reader = _Reader(path, text)
+    merged = reader.merged(document, _from_environment(os.environ if environ is None else environ), overrides or {})
+    return reader.settings(merged)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, object]]:
+    """Section -> key -> value from `PROSPEND__SITE__NAME=...`; a value that is TOML is read as such, else as text."""
+    found: dict[str, dict[str, object]] = {}
+    for name in sorted(environ):
+        section, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
+        if not name.startswith(ENVIRONMENT_PREFIX) or not separator:
+            continue
+        try:
+            value: object = tomllib.loads(f"value = {environ[name]}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = environ[name]
+        found.setdefault(section.lower(), {})[key.lower()] = value
+    return found
+
+
+class _Reader:
+    """Checks a document section by section and gathers all problems."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.lines = text.splitlines()
+        self.problems: list[str] = []
+        self.origins: dict[tuple[str, str], str] = {}
+
+    def merged(
+        self, document: dict[str, Any], *layers: Mapping[str, Mapping[str, object]]
+    ) -> dict[str, dict[str, Any]]:
+        sections: dict[str, dict[str, Any]] = {}
+        for name, table in document.items():
+            if isinstance(table, dict):
+                sections[name] = dict(table)
+            else:
+                self.problems.append(f"{self.at(name)}: {name!r} stands outside a section")
+        for layer, origin in zip(layers, ("environment", "command line"), strict=True):
+            for section, values in layer.items():
+                for key, value in values.items():
+                    sections.setdefault(section, {})[key] = value
+                    self.origins[section, key] = origin
+        return sections
+
+    def settings(self, sections: dict[str, dict[str, Any]]) -> Settings:
+        for name in sections.keys() - SECTIONS.keys():
+            self.problems.append(f"{self.at(name)}: unknown section [{name}]{_nearest(name, SECTIONS)}")
+        values = {name: self.section(name, kind, sections.get(name, {})) for name, kind in SECTIONS.items()}
+        self.check(values)
+        if self.problems:
+            raise ConfigError(
+                "; ".join(self.problems),
+                where=str(self.path),
+                do="correct what is named and run again; configs/site.example.toml lists every setting",
+            )
+        return Settings(**values, source=self.path)
+
+    def section(self, name: str, kind: type, table: Mapping[str, object]) -> Any:
+        hints = get_type_hints(kind, include_extras=True)
+        values: dict[str, object] = {}
+        for key, written in table.items():
+            if key not in hints:
+                self.problems.append(f"{self.at(name, key)}: unknown setting {name}.{key}{_nearest(key, hints)}")
+                continue
+            try:
+                values[key] = msgspec.convert(written, hints[key], dec_hook=_path_from, strict=True)
+            except msgspec.ValidationError as error:
+                self.problems.append(f"{self.at(name, key)}: {name}.{key}: {str(error)[:1].lower()}{str(error)[1:]}")
+                values[key] = None
+        for spec in dataclasses.fields(kind):
+            if spec.default is dataclasses.MISSING and spec.name not in values:
+                self.problems.append(f"{self.at(name)}: {name}.{spec.name} is missing")
+                values[spec.name] = None
+        for key, value in values.items():
+            if isinstance(value, Path):
+                origin = self.origins.get((name, key))
+                values[key] = (Path.cwd() if origin else self.path.absolute().parent) / value.expanduser()
+        return kind(**values)
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """The rules that one type cannot express."""
+        if isinstance(values["site"].base_url, str):
+            for problem in _base_url_problems(values["site"].base_url):
+                self.problems.append(f"{self.at('site', 'base_url')}: site.base_url {problem}")
+        zone = values["site"].timezone
+        if isinstance(zone, str):
+            try:
+                ZoneInfo(zone)
+            except (KeyError, ValueError, OSError):
+                self.problems.append(f"{self.at('site', 'timezone')}: site.timezone {zone!r} is not a time zone name")
+        token = values["token"]
+        given = [key for key in ("env", "file", "command") if getattr(token, key) is not None]
+        bad = any(f"token.{key}:" in problem for key in ("env", "file", "command") for problem in self.problems)
+        if len(given) != 1 and not bad:
+            found = " and ".join(f"token.{key}" for key in given) or "none"
+            self.problems.append(
+                f"{self.at('token')}: exactly one of token.env, token.file, token.command; found {found}"
+            )
+
+    def at(self, section: str, key: str | None = None) -> str:
+        """Where a setting stands: a line of the file, the environment or the command line."""
+        if key is not None and (section, key) in self.origins:
+            return self.origins[section, key]
+        inside = False
+        for number, line in enumerate(self.lines, 1):
+            if re.match(rf"\s*\[\s*{re.escape(section)}\s*\]", line):
+                inside = True
+                if key is None:
+                    return f"line {number}"
+            elif line.lstrip().startswith("["):
+                inside = False
+            elif inside and key is not None and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+                return f"line {number}"
+        return "file"
+
+
+def _path_from(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str) and value and "\0" not in value:
+        return Path(value)
+    raise ValueError(f"expected a path, got {type(value).__name__}")
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+
+
+def _base_url_problems(url: str) -> list[str]:
+    """What is wrong with a base URL; the URL itself is not repeated, it might hold a secret."""
+    try:
+        parts = urlsplit(url)
+        port_is_sound = parts.port is None or parts.port > 0
+    except ValueError:
+        return ["is not a URL"]
+    problems = []
+    if parts.scheme != "https":
+        problems.append(
+            f"must begin with https://, found {parts.scheme or 'no scheme'}; the token is never sent unencrypted"
+        )
+    if not parts.hostname or not port_is_sound or re.search(r"[\s\\]", url):
+        problems.append("has no sound host and port")
+    if parts.username is not None or parts.password is not None:
+        problems.append("must not hold a user name or password")
+    if parts.query or parts.fragment:
+        problems.append("must not have a query or fragment")
+    if parts.path.strip("/"):
+        problems.append("must be the origin only; the version has its own setting, site.version")
+    return problems
