@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pipeline.decode import Envelope, parent_keys, split_envelope
 from pipeline.errors import ConfigError, PipelineError, RequestRefused, SecurityStop
-from pipeline.model import Context, Observe, Page, PageRead, Params, Request, Response, Send, Walk
+from pipeline.model import Context, Observe, Page, PageRead, Request, Response, Send, Walk
 from pipeline.paginate import LIMITS, WalkProgress, next_limit
 from pipeline.resources import Catalogue, Resource
 

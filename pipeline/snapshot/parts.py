@@ -1,0 +1,226 @@
+"""Parquet parts: written aside, read back with their checksums, synced and moved to their final place.
+
+Staging holds a run's parts until every walk has ended. A part in its final place is still invisible: only a manifest
+(`snapshot.manifest`) makes it a snapshot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.decode import Decoded, snapshot_schema
+from pipeline.durable import SEALED_MODE, make_folder, move, sha256_of, storing, sync
+from pipeline.errors import StoredDataDamaged
+from pipeline.model import ControlTotal, Note, Quarantined
+from pipeline.resources import Resource
+from pipeline.totals import add_totals, table_totals
+
+QUARANTINE = "_quarantine"
+# Rows of one read-back step; bounds memory whatever the row groups' size.
+_READ_BACK_ROWS = 65_536
+
+_QUARANTINE_SCHEMA = pa.schema(
+    [
+        pa.field("resource", pa.string(), nullable=False),
+        pa.field("context", pa.string(), nullable=False),
+        pa.field("page", pa.int32(), nullable=False),
+        pa.field("record", pa.int32(), nullable=False),
+        pa.field("field", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sealed Parquet file: its path below the data folder, size, hash and rows."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedResource:
+    """A resource's parts in one run, and the totals read back from them."""
+
+    name: str
+    parts: tuple[Part, ...]
+    rows: int
+    totals: tuple[ControlTotal, ...]
+    watermark: datetime | None
+
+
+@dataclass(slots=True)
+class _Writing:
+    """What has been written of one resource so far."""
+
+    resource: Resource
+    path: Path
+    writer: pq.ParquetWriter
+    rows: int = 0
+    watermark: datetime | None = None
+    totals: tuple[ControlTotal, ...] = ()
+    quarantined: list[Quarantined] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Staging:
+    """The parts of a run under way, below `staging/<run_id>`. `add` may be called from several threads."""
+
+    def __init__(self, data_dir: Path, run_id: str, resources: Iterable[Resource], *, compression: str) -> None:
+        self.data_dir = data_dir
+        self.run_id = run_id
+        self.root = data_dir / "staging" / run_id
+        self.writing: dict[str, _Writing] = {}
+        with storing(f"staging · {self.root}"):
+            for resource in resources:
+                folder = self.root / resource.name
+                make_folder(folder)
+                path = folder / "part-00000.parquet"
+                writer = pq.ParquetWriter(path, snapshot_schema(resource), **_writer_options(resource, compression))
+                self.writing[resource.name] = _Writing(resource, path, writer)
+
+    def add(self, resource: Resource, decoded: Decoded) -> None:
+        """Append decoded rows to the resource's part, and keep what did not fit."""
+        writing = self.writing[resource.name]
+        with writing.lock, storing(f"staging · {resource.name}"):
+            if decoded.table.num_rows:
+                writing.writer.write_table(decoded.table, row_group_size=decoded.table.num_rows)
+            writing.rows += decoded.table.num_rows
+            writing.totals = add_totals(writing.totals, decoded.totals)
+            writing.quarantined += decoded.quarantined
+            writing.notes += decoded.notes
+            if resource.updated is not None:
+                latest = pc.max(decoded.table.column(resource.updated)).as_py()
+                writing.watermark = max(filter(None, (writing.watermark, latest)), default=None)
+
+    def page_totals(self) -> tuple[ControlTotal, ...]:
+        """The control totals of all accepted records, computed from their JSON text."""
+        return add_totals(*(writing.totals for writing in self.writing.values()))
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """Every record that did not fit, by resource and place."""
+        found = [one for writing in self.writing.values() for one in writing.quarantined]
+        return tuple(sorted(found, key=lambda one: (one.resource, one.page, one.record)))
+
+    def notes(self) -> tuple[Note, ...]:
+        """What was noticed of fields, counts added up over all parts."""
+        counts: dict[tuple[str, str, Any], int] = {}
+        for writing in self.writing.values():
+            for note in writing.notes:
+                key = (note.resource, note.field, note.kind)
+                counts[key] = counts.get(key, 0) + note.record_count
+        return tuple(Note(*key, count) for key, count in sorted(counts.items()))
+
+    def close(self) -> None:
+        """All parts are complete Parquet files; none of them is synced or visible yet."""
+        for name, writing in self.writing.items():
+            with storing(f"staging · {name}"):
+                writing.writer.close()
+
+    def abandon(self) -> None:
+        """Drop everything staged. Closing comes first, so that no thread writes into a removed folder."""
+        for writing in self.writing.values():
+            with writing.lock:
+                with contextlib.suppress(OSError, pa.ArrowException):  # it is about to be removed
+                    writing.writer.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def seal_parts(self) -> tuple[SealedResource, ...]:
+        """Every part is read back, synced and in its final place; still invisible without a manifest."""
+        self.close()
+        sealed = tuple(self._seal(writing) for writing in self.writing.values())
+        quarantined = self.quarantined()
+        if quarantined:
+            sealed = (*sealed, self._seal_quarantine(quarantined))
+        with storing(f"staging · {self.root}"):
+            shutil.rmtree(self.root)
+        return sealed
+
+    def _seal(self, writing: _Writing) -> SealedResource:
+        name = writing.resource.name
+        with storing(f"seal · {name}"):
+            rows, totals = read_back(writing.path, writing.resource)
+            part = self._place(name, writing.path, rows)
+        return SealedResource(name, (part,), rows, totals, writing.watermark)
+
+    def _seal_quarantine(self, quarantined: Sequence[Quarantined]) -> SealedResource:
+        columns = [
+            [one.resource for one in quarantined],
+            [json.dumps(dict(one.context)) for one in quarantined],
+            [one.page for one in quarantined],
+            [one.record for one in quarantined],
+            [one.field for one in quarantined],
+            [one.reason for one in quarantined],
+            [bytes(one.raw) for one in quarantined],
+        ]
+        table = pa.table(columns, schema=_QUARANTINE_SCHEMA)
+        with storing(f"seal · {QUARANTINE}"):
+            path = self.root / QUARANTINE / "part-00000.parquet"
+            make_folder(path.parent)
+            pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+            part = self._place(QUARANTINE, path, len(quarantined))
+        return SealedResource(QUARANTINE, (part,), len(quarantined), (), None)
+
+    def _place(self, name: str, path: Path, rows: int) -> Part:
+        path.chmod(SEALED_MODE)
+        sync(path)
+        sync(path.parent)
+        target = self.data_dir / "snapshots" / name / f"run={self.run_id}"
+        make_folder(target.parent)
+        part = Part(
+            path=str((target / path.name).relative_to(self.data_dir)),
+            size_bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+            rows=rows,
+        )
+        move(path.parent, target)
+        return part
+
+
+def read_back(path: Path, resource: Resource) -> tuple[int, tuple[ControlTotal, ...]]:
+    """Rows and control totals of a part as it lies on disk, every page's checksum verified.
+
+    Raises:
+        StoredDataDamaged: a checksum or the format does not hold.
+    """
+    rows, totals = 0, []
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for block in file.iter_batches(batch_size=_READ_BACK_ROWS):
+                rows += block.num_rows
+                totals.append(table_totals(pa.Table.from_batches([block]), resource))
+    except (pa.ArrowException, OSError) as error:
+        raise StoredDataDamaged(
+            f"a part cannot be read back ({type(error).__name__})", where=f"seal · {resource.name} · {path.name}"
+        ) from error
+    return rows, add_totals(*totals)
+
+
+def _writer_options(resource: Resource, compression: str) -> dict[str, Any]:
+    """Page checksums always; dictionaries only where values repeat: elsewhere they cost more than they save."""
+    repeating = [column.name for column in resource.columns if column.values]
+    return {
+        "compression": compression,
+        "write_page_checksum": True,
+        "use_dictionary": [*resource.context_names, "_run_id", *repeating],
+        "version": "2.6",
+        "coerce_timestamps": None,
+        "store_schema": False,
+    }
