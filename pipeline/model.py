@@ -22,6 +22,19 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What a run takes from outside itself, so that tests can give their own.
+
+    `monotonic` counts seconds and never goes back; `random` gives even numbers in [0, 1).
+    """
+
+    clock: Clock
+    sleep: Sleep
+    monotonic: Callable[[], float]
+    random: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One GET: a path under the base URL (percent-encoded) and its query parameters.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,25 +31,12 @@ from pipeline.errors import (
     SourceContractBroken,
     SourceUnavailable,
 )
-from pipeline.model import Clock, Request, Response, Sleep
+from pipeline.model import Request, Response, World
 from pipeline.settings import Api
 
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 # TLS failures that another attempt cannot change, beside a certificate that does not verify.
 _FINAL_TLS = ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS", "HANDSHAKE_FAILURE")
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a session takes from outside itself, so that tests can give their own.
-
-    `monotonic` counts seconds, `random` gives even numbers in [0, 1).
-    """
-
-    clock: Clock
-    sleep: Sleep
-    random: Callable[[], float]
-    monotonic: Callable[[], float]
 
 
 class _Retryable(Exception):

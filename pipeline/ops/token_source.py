@@ -55,7 +55,12 @@ def _from_command(command: tuple[str, ...], environ: Mapping[str, str]) -> Secre
     place = f"[token] command {command[0]}"
     try:
         done = subprocess.run(  # noqa: S603 - the site's own setting, run without a shell
-            command, check=False, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, timeout=_COMMAND_TIMEOUT_S
+            command,
+            check=False,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_COMMAND_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
         raise TokenError(f"the token command did not answer within {_COMMAND_TIMEOUT_S} s", where=place) from None

@@ -1,0 +1,66 @@
+# Everything a developer or a nightly box needs; `make` alone lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-input --require-hashes --only-binary :all:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The environment is made once for each state of the lock files; a finished step leaves a marker.
+$(VENV)/made:
+	@sh scripts/make-venv $(PYTHON) $(VENV)
+	@touch $@
+
+$(VENV)/run-ready: $(VENV)/made requirements/run.txt pyproject.toml
+	@echo "installing locked packages into $(VENV)"
+	@$(PIP) -r requirements/run.txt
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-input --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev-ready: $(VENV)/run-ready requirements/dev.txt requirements/duckdb-1.4.txt
+	@echo "installing locked development packages into $(VENV)"
+	@$(PIP) -r requirements/dev.txt
+	@$(PIP) --target $(VENV)/duckdb-1.4 --upgrade -r requirements/duckdb-1.4.txt
+	@touch $@
+
+install: $(VENV)/dev-ready ## make the environment, development tools included
+
+demo: $(VENV)/run-ready ## the main job on built-in sample books: tables in about a minute
+	@$(BIN)/prospend demo
+
+run: $(VENV)/run-ready ## the nightly run of a site: make run CONFIG=configs/site.toml
+	@$(BIN)/prospend run $(if $(CONFIG),--config $(CONFIG))
+
+test: $(VENV)/dev-ready ## all tests
+	@$(BIN)/python -m pytest
+
+test-pure: $(VENV)/dev-ready ## the tests that need no file, socket or database
+	@$(BIN)/python -m pytest tests/pure tests/rules
+
+fmt: $(VENV)/dev-ready ## format the source
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: $(VENV)/dev-ready ## formatting and lint rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(VENV)/dev-ready ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint types test ## everything CI would say: format, lint, types, import rules, tests
+
+bench: $(VENV)/dev-ready ## measure speed and memory, side by side in one run
+	@$(BIN)/python -m tests.bench
+
+lock: $(VENV)/dev-ready ## renew the lock files from pyproject.toml
+	@sh scripts/lock $(BIN)
+
+clean: ## remove caches; never data
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: help install demo run test test-pure fmt lint types check bench lock clean

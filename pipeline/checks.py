@@ -1,0 +1,144 @@
+"""What must be true of a complete run before readers may see it. Pure: numbers in, verdicts out.
+
+Every check is a value that is stored with the run. A required check that does not pass refuses the publication; an
+advisory one is only told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.model import CheckResult, ControlTotal, Note
+
+_NAMED = 5  # how many differences a detail spells out
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceCounts:
+    """The rows of one resource at each place they pass.
+
+    records (served in pages) = quarantined + parquet rows; parquet rows = superseded + warehouse rows.
+    """
+
+    resource: str
+    records: int
+    quarantined: int
+    parquet_rows: int
+    superseded: int
+    warehouse_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProblems:
+    """Rows of one warehouse table whose key is missing or not unique."""
+
+    table: str
+    null_keys: int
+    duplicate_keys: int
+
+
+def judge(
+    *,
+    counts: Sequence[ResourceCounts],
+    page_totals: Sequence[ControlTotal],
+    parquet_totals: Sequence[ControlTotal],
+    loaded_totals: Sequence[ControlTotal],
+    key_problems: Sequence[KeyProblems],
+    notes: Sequence[Note],
+    max_quarantined_percent: float,
+) -> tuple[CheckResult, ...]:
+    """Every check's verdict, required ones first.
+
+    Args:
+        counts: one a resource.
+        page_totals: from the pages' JSON text, accepted records only.
+        parquet_totals: from the parts as they lie on disk.
+        loaded_totals: from the warehouse, with rows that a newer version of the same record replaced added back.
+        key_problems: only tables that have any.
+        notes: what was noticed of fields.
+        max_quarantined_percent: of a resource's records.
+    """
+    return (
+        rows_complete(counts),
+        totals_equal("money_pages_equal_parquet", page_totals, parquet_totals),
+        totals_equal("money_parquet_equals_warehouse", parquet_totals, loaded_totals),
+        keys_sound(key_problems),
+        quarantine_small(counts, max_quarantined_percent),
+        fields_known(notes),
+        values_as_sent(notes),
+    )
+
+
+def rows_complete(counts: Iterable[ResourceCounts]) -> CheckResult:
+    """Every record served stands in exactly one row or one quarantine entry, or was replaced by a newer version."""
+    wrong = [
+        f"{one.resource}: {one.records} served, {one.quarantined} quarantined, {one.parquet_rows} in Parquet, "
+        f"{one.superseded} superseded, {one.warehouse_rows} in the warehouse"
+        for one in counts
+        if one.records != one.quarantined + one.parquet_rows or one.parquet_rows != one.superseded + one.warehouse_rows
+    ]
+    total = sum(one.records for one in counts)
+    return _verdict("rows_pages_equal_parquet_equal_warehouse", wrong, f"{total:,} records accounted for")
+
+
+def totals_equal(name: str, left: Iterable[ControlTotal], right: Iterable[ControlTotal]) -> CheckResult:
+    """Both sides hold the same amounts, to the last digit, for every column and currency."""
+    before, after = _by_key(left), _by_key(right)
+    wrong = []
+    for key in sorted(before.keys() | after.keys()):
+        one, other = before.get(key), after.get(key)
+        if one is None or other is None or (one.value_count, one.total) != (other.value_count, other.total):
+            wrong.append(f"{'.'.join(key[1:3])} {key[3] or 'no currency'}: {_shown(one)} against {_shown(other)}")
+    return _verdict(name, wrong, f"{len(before)} totals equal")
+
+
+def keys_sound(problems: Iterable[KeyProblems]) -> CheckResult:
+    """No key is missing and none stands twice."""
+    wrong = [f"{one.table}: {one.null_keys} missing, {one.duplicate_keys} not unique" for one in problems]
+    return _verdict("keys_unique_and_present", wrong, "all keys unique and present")
+
+
+def quarantine_small(counts: Iterable[ResourceCounts], max_percent: float) -> CheckResult:
+    """No resource lost more of its records to quarantine than the site allows."""
+    wrong = [
+        f"{one.resource}: {one.quarantined} of {one.records} records did not fit (limit {max_percent:g} %); "
+        f"see meta.quarantine or the run's manifest"
+        for one in counts
+        if one.quarantined * 100 > max_percent * one.records
+    ]
+    found = sum(one.quarantined for one in counts)
+    return _verdict("quarantine_within_limit", wrong, f"{found} records in quarantine")
+
+
+def fields_known(notes: Iterable[Note]) -> CheckResult:
+    """Advisory: the source sent no field that the catalogue does not know."""
+    wrong = [f"{n.resource}.{n.field} ({n.record_count} records)" for n in notes if n.kind == "unknown_field"]
+    return _verdict("fields_known", wrong, "no unknown fields", required=False)
+
+
+def values_as_sent(notes: Iterable[Note]) -> CheckResult:
+    """Advisory: no time lost digits beyond microseconds, and every enumeration held a known value."""
+    told = {"precision_reduced": "digits beyond microseconds dropped", "unknown_value": "value not in the catalogue"}
+    wrong = [f"{n.resource}.{n.field}: {told[n.kind]} ({n.record_count} records)" for n in notes if n.kind in told]
+    return _verdict("values_as_documented", wrong, "all values as documented", required=False)
+
+
+def refusals(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+    """The required checks that did not pass."""
+    return tuple(result for result in results if result.required and not result.passed)
+
+
+def _verdict(name: str, wrong: Sequence[str], fine: str, *, required: bool = True) -> CheckResult:
+    detail = "; ".join(wrong[:_NAMED]) or fine
+    if len(wrong) > _NAMED:
+        detail += f"; and {len(wrong) - _NAMED} more"
+    return CheckResult(name, required=required, passed=not wrong, detail=detail)
+
+
+def _by_key(totals: Iterable[ControlTotal]) -> Mapping[tuple[str, str, str, str], ControlTotal]:
+    return {(one.resource, one.table, one.column, one.currency): one for one in totals}
+
+
+def _shown(total: ControlTotal | None) -> str:
+    return "nothing" if total is None else f"{total.total:f} in {total.value_count} values"

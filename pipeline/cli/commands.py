@@ -1,0 +1,109 @@
+"""`run`, `demo`, `query` and `status`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from pipeline.cli.options import data_folder, shared, site_settings
+
+_FORMATS = ("table", "csv", "json", "parquet")
+
+
+@click.command(short_help="Read, check and publish everything the token can see.")
+@shared
+def run(config: Path | None, data: Path | None, as_json: bool, quiet: bool, debug: bool) -> None:  # noqa: ARG001
+    """Read everything the token can see, check it, and publish it as the new warehouse.
+
+    \b
+    Examples:
+      prospend run
+      prospend run --config configs/site.toml --quiet
+      0 2 * * *  cd /srv/prospend && .venv/bin/prospend run --quiet      (a crontab line)
+
+    Exit code 0 means published. Whatever fails, the earlier warehouse stays readable.
+    """
+    from pipeline.cli.nights import run_and_tell
+
+    run_and_tell(site_settings(config, data), as_json=as_json, quiet=quiet)
+
+
+@click.command(short_help="The whole of `run` on built-in sample books; no account needed.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=Path("data/demo"), show_default=True, help="Data folder."
+)
+@click.option(
+    "--claims", type=click.IntRange(10, 1_000_000), default=4000, show_default=True, help="Size of the books."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
+def demo(data: Path, claims: int, as_json: bool, quiet: bool, debug: bool) -> None:  # noqa: ARG001
+    """Start the sandbox, read it all over HTTPS, publish a warehouse, and show three queries.
+
+    \b
+    Examples:
+      prospend demo
+      prospend demo --claims 20000 --data /tmp/demo
+    """
+    from pipeline.cli.nights import run_demo
+
+    run_demo(data, claims=claims, as_json=as_json, quiet=quiet)
+
+
+@click.command(short_help="A read-only query on the published warehouse.")
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Default: table; with --json: json.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write to a file; needed for parquet.")
+@shared
+def query(
+    sql: str,
+    form: str | None,
+    output: Path | None,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+    debug: bool,  # noqa: ARG001
+) -> None:
+    """Run one SELECT on the published warehouse.
+
+    \b
+    Examples:
+      prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
+      prospend query --format csv "FROM prospend.supplier" > suppliers.csv
+      prospend query --data data/demo --format parquet --output claims.parquet "FROM prospend.claim"
+    """
+    from pipeline.cli.results import print_query
+
+    print_query(data_folder(config, data), sql, form or ("json" if as_json else "table"), output)
+
+
+@click.command(short_help="Last runs, age of the data, token days left.")
+@click.option("--last", type=click.IntRange(1, 1000), default=10, show_default=True, help="Runs to show.")
+@shared
+def status(
+    last: int,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+    debug: bool,  # noqa: ARG001
+) -> None:
+    """Show what readers have and how the last runs went.
+
+    \b
+    Examples:
+      prospend status
+      prospend status --data data/demo
+      prospend status --json
+    """
+    from pipeline.cli.results import print_status, status_document
+
+    document = status_document(config, data, last)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        print_status(document)

@@ -1,0 +1,127 @@
+"""Running a night from the command line, on a site or on the sandbox, and telling its result."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import nightly, warehouse
+from pipeline.cli.progress import shown
+from pipeline.cli.results import as_text
+from pipeline.errors import SourceUnavailable
+from pipeline.model import RunReport
+from pipeline.ops.records import document_of
+from pipeline.settings import Api, Settings, Site, Storage, Token
+
+_DEMO_TOKEN = "PROSPEND_DEMO_TOKEN"  # noqa: S105 - the name of a variable
+
+DEMO_QUERIES = (
+    (
+        "Claims by status, with the total in the claim's currency",
+        """SELECT c.status, t.currency_code AS currency, count(DISTINCT c.id) AS claims, sum(t.gross_amount) AS gross
+FROM prospend.claim c JOIN prospend.claim_currency_total t ON (t.company_id, t.claim_id) = (c.company_id, c.id)
+GROUP BY ALL ORDER BY gross DESC LIMIT 8""",
+    ),
+    (
+        "The five suppliers with the largest finalised invoices",
+        """SELECT i.supplier_name AS supplier, t.currency_code AS currency,
+       count(*) AS invoices, sum(t.net_amount) AS net
+FROM prospend.invoice i JOIN prospend.invoice_transaction_total t ON (t.company_id, t.invoice_id) = (i.company_id, i.id)
+WHERE i.status = 'Finalised' GROUP BY ALL ORDER BY net DESC LIMIT 5""",
+    ),
+    (
+        "Who waits longest for an approval",
+        """SELECT claimant_name AS claimant, id AS claim, created_date::DATE AS created, summary
+FROM prospend.claim WHERE status = 'PendingApproval' ORDER BY created_date, id LIMIT 5""",
+    ),
+)
+
+
+def run_and_tell(settings: Settings, *, as_json: bool, quiet: bool, environ: dict[str, str] | None = None) -> None:
+    """One run; the result on standard output, as JSON also when it failed.
+
+    Raises:
+        PipelineError: as the run.
+    """
+    told: list[RunReport] = []
+    try:
+        with shown(quiet=quiet) as observe:
+            nightly.run(settings, environ=environ, observe=observe, on_report=told.append)
+    finally:
+        if as_json and told:
+            click.echo(json.dumps(document_of(told[-1]), indent=2))
+    if not as_json:
+        _summary(told[-1])
+
+
+def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
+    """The sandbox, one run against it, and three queries with their answers."""
+    data = data.absolute()
+    with sandbox_process(data / "sandbox", claims) as served:
+        settings = Settings(
+            site=Site(name="sandbox", base_url=served["base_url"]),
+            token=Token(env=_DEMO_TOKEN),
+            storage=Storage(data_dir=data),
+            api=Api(ca_file=Path(served["ca_file"])),
+        )
+        run_and_tell(settings, as_json=as_json, quiet=quiet, environ={_DEMO_TOKEN: served["token"]})
+    if as_json:
+        return
+    with warehouse.connect(nightly.pointer_of(data)) as connection:
+        for title, sql in DEMO_QUERIES:
+            click.echo(f"\n{title}\n\n{sql}\n")
+            click.echo(as_text(connection.sql(sql)))
+    shown_data = data.relative_to(Path.cwd()) if data.is_relative_to(Path.cwd()) else data
+    click.echo(
+        f"\nYours to explore:\n"
+        f'  prospend query --data {shown_data} "SHOW ALL TABLES"\n'
+        f"  prospend status --data {shown_data}\n"
+        f"  duckdb -readonly {shown_data}/warehouse.duckdb"
+    )
+
+
+@contextmanager
+def sandbox_process(state_dir: Path, claims: int) -> Iterator[dict[str, Any]]:
+    """A sandbox in a process of its own, ended with the block; what it printed when it listened.
+
+    Raises:
+        SourceUnavailable: it did not start.
+    """
+    command = (sys.executable, "-m", "pipeline", "sandbox", "serve", "--json", "--claims", str(claims))
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        (*command, "--state", str(state_dir)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise SourceUnavailable(
+                "the sandbox did not start", where="demo", do="run `prospend sandbox serve` to see why"
+            )
+        yield json.loads(line)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _summary(report: RunReport) -> None:
+    rows = sum(one.rows for one in report.resources)
+    quarantined = sum(one.quarantined for one in report.resources)
+    seconds = (report.finished_at - report.started_at).total_seconds()
+    passed = sum(check.passed for check in report.checks)
+    kept_out = f", {quarantined:,} quarantined" if quarantined else ""
+    click.echo(
+        f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{kept_out}, "
+        f"{report.calls_used:,} calls, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s"
+    )
+    for check in report.checks:
+        if not check.passed:
+            click.echo(f"  note: {check.name}: {check.detail}")
+    click.echo(f"  {report.warehouse}")

@@ -1,0 +1,52 @@
+"""Options that several commands share, and how they find the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file; otherwise configs/site.toml, then the user's config folder.",
+)
+_DATA = click.option("--data", type=click.Path(path_type=Path), help="Data folder, instead of storage.data_dir.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_QUIET = click.option("--quiet", is_flag=True, help="No progress on standard error.")
+_DEBUG = click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
+
+
+def shared(command: F) -> F:
+    """`--config --data --json --quiet --debug` on a command. `--debug` is read by the outermost caller."""
+    for option in (_DEBUG, _QUIET, _JSON, _DATA, _CONFIG):
+        command = option(command)
+    return command
+
+
+def site_settings(config: Path | None, data: Path | None) -> Settings:
+    """The settings of the site the user means.
+
+    Raises:
+        ConfigError: no settings file, or one that is not right.
+    """
+    import platformdirs
+
+    from pipeline.settings import find_config, load_settings
+
+    user_config_dir = platformdirs.user_config_path("prospend")
+    path = find_config(config, working_dir=Path.cwd(), user_config_dir=user_config_dir)
+    overrides = {"storage": {"data_dir": str(data)}} if data is not None else {}
+    return load_settings(path, overrides=overrides)
+
+
+def data_folder(config: Path | None, data: Path | None) -> Path:
+    """The data folder alone: commands that only read need no valid site."""
+    return data if data is not None else site_settings(config, None).storage.data_dir

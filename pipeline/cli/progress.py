@@ -1,0 +1,98 @@
+"""Progress on standard error: a live table on a terminal, otherwise a line every half minute."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.model import Observe, PageRead, StageBegan
+
+_LINE_EVERY_S = 30.0
+_STAGES = {
+    "extract": "reading every list",
+    "seal": "sealing Parquet snapshots",
+    "load": "loading DuckDB",
+    "check": "checking",
+    "publish": "publishing",
+}
+
+
+@contextmanager
+def shown(*, quiet: bool) -> Iterator[Observe]:
+    """An observer that shows a run's progress until the block ends."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with _live() as observe:
+            yield observe
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """One line when a stage begins, and one every half minute while reading."""
+
+    def __init__(self) -> None:
+        self.began = self.last = time.monotonic()
+        self.pages: Counter[str] = Counter()
+        self.records: Counter[str] = Counter()
+
+    def __call__(self, event: PageRead | StageBegan) -> None:
+        now = time.monotonic()
+        if isinstance(event, PageRead):
+            self.pages[event.resource] += 1
+            self.records[event.resource] += event.record_count
+            if now - self.last < _LINE_EVERY_S:
+                return
+            told = f"{self.pages.total():,} pages, {self.records.total():,} records"
+        else:
+            read = f" ({self.records.total():,} records read)" if event.stage == "seal" else ""
+            told = _STAGES[event.stage] + read
+        self.last = now
+        _say(f"{now - self.began:6.1f} s  {told}")
+
+
+@contextmanager
+def _live() -> Iterator[Observe]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+        lines = {}
+        pages: Counter[str] = Counter()
+        records: Counter[str] = Counter()
+        current = [progress.add_task("starting", total=None, told="")]
+
+        def observe(event: PageRead | StageBegan) -> None:
+            if isinstance(event, StageBegan):
+                progress.update(current[0], total=1, completed=1)
+                current[0] = progress.add_task(_STAGES[event.stage], total=None, told="")
+                return
+            name = event.resource
+            pages[name] += 1
+            records[name] += event.record_count
+            if name not in lines:
+                lines[name] = progress.add_task(f"  {name}", total=None, told="")
+            progress.update(lines[name], told=f"{records[name]:,} records, {pages[name]:,} pages")
+
+        yield observe
+        for task in progress.tasks:
+            progress.update(task.id, total=1, completed=1)
+
+
+def _say(line: str) -> None:
+    # A closed or full standard error must not end a run.
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass

@@ -1,0 +1,222 @@
+"""Query results as text, CSV, JSON or Parquet, and the status of a data folder."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import ConfigError, TokenError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_ROWS_AT_ONCE = 10_000
+
+
+def print_query(data: Path, sql: str, form: str, output: Path | None) -> None:
+    """The result of one read-only statement, in the wanted form, on standard output or in a file.
+
+    Raises:
+        ConfigError: the statement is not right, or parquet was asked for without a file.
+    """
+    from pipeline import warehouse
+    from pipeline.nightly import pointer_of
+
+    if form == "parquet" and output is None:
+        raise ConfigError("parquet is not text", where="query --format parquet", do="name a file with --output")
+    with warehouse.connect(pointer_of(data)) as connection:
+        found = warehouse.query(connection, sql)
+        if form == "parquet":
+            assert output is not None
+            _write_parquet(found, output)
+            return
+        if output is None:
+            _write_text(found, form, sys.stdout)
+            return
+        with output.open("w", encoding="utf-8", newline="") as file:
+            _write_text(found, form, file)
+
+
+def _write_text(found: duckdb.DuckDBPyRelation, form: str, out: Any) -> None:
+    if form == "csv":
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(found.columns)
+        for rows in _blocks(found):
+            writer.writerows([["" if value is None else _plain(value) for value in row] for row in rows])
+    elif form == "json":
+        _write_json(found, out)
+    else:
+        out.write(as_text(found) + "\n")
+
+
+def _write_json(found: duckdb.DuckDBPyRelation, out: Any) -> None:
+    import msgspec
+
+    encoder = msgspec.json.Encoder(decimal_format="number")  # exact: 0.10 stays 0.10
+    before = "[\n "
+    for rows in _blocks(found):
+        for row in rows:
+            out.write(before + encoder.encode(dict(zip(found.columns, row, strict=True))).decode())
+            before = ",\n "
+    out.write("[]\n" if before.startswith("[") else "\n]\n")
+
+
+def _write_parquet(found: duckdb.DuckDBPyRelation, output: Path) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(found.to_arrow_table(), output, compression="zstd", write_page_checksum=True)
+    click.echo(f"{output}: written", err=True)
+
+
+def _blocks(found: duckdb.DuckDBPyRelation) -> Iterator[list[tuple[Any, ...]]]:
+    while rows := found.fetchmany(_ROWS_AT_ONCE):
+        yield rows
+
+
+def as_text(found: duckdb.DuckDBPyRelation) -> str:
+    """An aligned table: header, rule, rows; numbers to the right."""
+    rows = found.fetchall()
+    cells = [[_plain(value) if value is not None else "" for value in row] for row in rows]
+    right = [any(isinstance(row[i], int | float | Decimal) for row in rows) for i in range(len(found.columns))]
+    return aligned(found.columns, cells, right)
+
+
+def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """Columns padded to their widest cell."""
+    widths = [max(len(row[i]) for row in (header, *cells)) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), "  ".join("─" * width for width in widths), *(line(row) for row in cells)])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    # Names come from people: what could move the cursor or colour the terminal is shown, not obeyed.
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+# ---- status ---------------------------------------------------------------------------------------------------------
+
+
+def status_document(config: Path | None, data: Path | None, last: int) -> dict[str, Any]:
+    """What `status --json` prints. Works without a valid token, and with `--data` without a site."""
+    from pipeline import warehouse
+    from pipeline.cli.options import site_settings
+    from pipeline.nightly import pointer_of
+    from pipeline.ops import records
+
+    settings = site_settings(config, data) if data is None or config is not None else None
+    folder = data if data is not None else settings.storage.data_dir  # type: ignore[union-attr]  # one of the two is set
+    now = datetime.now(UTC)
+    document: dict[str, Any] = {
+        "site": settings.site.name if settings else None,
+        "data_as_at": None,
+        "age_hours": None,
+        "warehouse": None,
+        "tables": {},
+        "generations": [],
+        "runs": list(records.recent(folder, last)),
+        "token": _token_status(settings, now),
+        "budget": None,
+    }
+    pointer = pointer_of(folder)
+    if not pointer.exists():
+        return document
+    with warehouse.connect(pointer) as connection:
+        info = warehouse.snapshot_info(connection)
+        document["tables"] = warehouse.table_rows(connection)
+    document["site"] = document["site"] or info.site
+    document["data_as_at"] = info.data_as_at.isoformat()
+    document["age_hours"] = round((now - info.data_as_at).total_seconds() / 3600, 2)
+    document["warehouse"] = str(pointer.resolve())
+    document["generations"] = [
+        {"run_id": one.run_id, "size_bytes": one.size_bytes, "is_current": one.is_current}
+        for one in warehouse.generations(folder / "warehouse", pointer)
+    ]
+    return document
+
+
+def _token_status(settings: Any, now: datetime) -> dict[str, Any] | None:
+    """What the token says of itself; None without a site."""
+    import os
+
+    from pipeline import auth
+    from pipeline.ops.token_source import find_token
+
+    if settings is None:
+        return None
+    try:
+        passport = auth.passport(find_token(settings.token, os.environ))
+    except TokenError as error:
+        return {"expires_at": None, "days_left": None, "problem": error.what}
+    expires = passport.expires_at.isoformat() if passport.expires_at else None
+    days = passport.days_left(now)
+    problem = None
+    if days is not None and days < settings.token.warn_days:
+        problem = f"the token expires in {days} days" if days >= 0 else "the token has expired"
+    return {"expires_at": expires, "days_left": days, "problem": problem}
+
+
+def print_status(document: dict[str, Any]) -> None:
+    """The status for people."""
+    name = document["site"] or "this data folder"
+    if document["data_as_at"] is None:
+        click.echo(f"{name}: nothing published yet")
+    else:
+        rows = sum(document["tables"].values())
+        click.echo(f"{name}: data as at {document['data_as_at'][:16]} UTC, {document['age_hours']:.1f} hours old")
+        click.echo(f"warehouse: {document['warehouse']} ({rows:,} rows in {len(document['tables'])} tables)")
+    token = document["token"]
+    if token is not None:
+        left = f"{token['days_left']} days left" if token["days_left"] is not None else "expiry unknown"
+        click.echo(f"token: {token['problem'] or left}")
+    _print_runs(document)
+    _print_generations(document)
+
+
+def _print_runs(document: dict[str, Any]) -> None:
+    cells = []
+    for one in document["runs"]:
+        started, finished = (datetime.fromisoformat(one[key]) for key in ("started_at", "finished_at"))
+        rows = sum(resource["rows"] for resource in one["resources"].values())
+        told = one["error"]["what"] if one["error"] else ""
+        seconds = f"{(finished - started).total_seconds():.1f}"
+        cells.append(
+            [
+                one["run_id"],
+                one["outcome"],
+                str(one["exit_code"]),
+                seconds,
+                f"{rows:,}",
+                f"{one['calls']['used']:,}",
+                told,
+            ]
+        )
+    click.echo("\nlast runs")
+    if cells:
+        header = ["run", "outcome", "exit", "seconds", "rows", "calls", ""]
+        click.echo(aligned(header, cells, [False, False, True, True, True, True, False]))
+    else:
+        click.echo("none")
+
+
+def _print_generations(document: dict[str, Any]) -> None:
+    cells = [
+        [one["run_id"], f"{one['size_bytes'] / 1e6:,.1f} MB", "readers open this one" if one["is_current"] else ""]
+        for one in document["generations"]
+    ]
+    if cells:
+        click.echo("\ngenerations")
+        click.echo(aligned(["run", "size", ""], cells, [False, True, False]))

@@ -1,0 +1,124 @@
+"""`sandbox serve` and `sandbox token`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+_STATE = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=Path("data/sandbox"),
+    show_default=True,
+    help="Folder for the sandbox's certificate authority, secret and tokens.",
+)
+
+
+@click.group(short_help="A ProSpend-compatible server to develop against.")
+def sandbox() -> None:
+    """A ProSpend-compatible API on this machine, over HTTPS, with sample books.
+
+    \b
+    Examples:
+      prospend sandbox serve
+      prospend sandbox serve --claims 100000 --port 8443
+      prospend sandbox token new
+    """
+
+
+@sandbox.command(short_help="Serve until stopped.")
+@_STATE
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the API; 0 takes a free one.")
+@click.option("--claims", type=click.IntRange(10, 2_000_000), default=4000, show_default=True, help="Size of the books.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same books.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once it listens.")
+@click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
+def serve(state: Path, port: int, claims: int, seed: int, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+    """Serve the sandbox on loopback until SIGTERM or Ctrl-C.
+
+    \b
+    Examples:
+      prospend sandbox serve
+      prospend sandbox serve --json      one line: base_url, ca_file, token, admin_url
+    """
+    import asyncio
+
+    from pipeline.sandbox import SandboxSettings
+
+    asyncio.run(_serve(SandboxSettings(state_dir=state.absolute(), port=port, claims=claims, seed=seed), as_json=as_json))
+
+
+async def _serve(settings: object, *, as_json: bool) -> None:
+    import asyncio
+    import signal
+
+    from pipeline.sandbox import SandboxSettings, serving
+
+    assert isinstance(settings, SandboxSettings)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with serving(settings) as served:
+        facts = {
+            "base_url": served.base_url,
+            "ca_file": str(served.ca_file),
+            "token": served.token,
+            "admin_url": served.admin_url,
+        }
+        if as_json:
+            click.echo(json.dumps(facts))
+        else:
+            click.echo("sandbox: sample books, not real data; Ctrl-C stops it")
+            for name, value in facts.items():
+                click.echo(f"  {name:<9} {value}")
+        await stopped.wait()
+
+
+@sandbox.group(short_help="Issue, list and revoke tokens of the sandbox.")
+def token() -> None:
+    """Tokens of the sandbox: HS256 JWTs, valid for two years.
+
+    \b
+    Examples:
+      prospend sandbox token new > token.txt && chmod 600 token.txt
+      prospend sandbox token list
+      prospend sandbox token revoke ID
+    """
+
+
+@token.command("new", short_help="Issue a token; it is shown once.")
+@_STATE
+def token_new(state: Path) -> None:
+    """Issue a token and print it. It is shown this once."""
+    from pipeline.sandbox import tokens
+
+    click.echo(tokens.new(state.absolute()))
+
+
+@token.command("list", short_help="List issued tokens.")
+@_STATE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def token_list(state: Path, as_json: bool) -> None:
+    """List issued tokens: id, dates and state; never the token itself."""
+    from pipeline.cli.results import aligned
+    from pipeline.sandbox import tokens
+
+    found = tokens.issued(state.absolute())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    cells = [[one["id"], one["issued_at"], one["expires_at"], one["state"]] for one in found]
+    click.echo(aligned(["id", "issued", "expires", "state"], cells, [False] * 4) if cells else "no tokens yet")
+
+
+@token.command("revoke", short_help="Revoke a token at once.")
+@click.argument("token_id")
+@_STATE
+def token_revoke(token_id: str, state: Path) -> None:
+    """Revoke a token: the next request with it is refused."""
+    from pipeline.sandbox import tokens
+
+    tokens.revoke(state.absolute(), token_id)
+    click.echo(f"{token_id} is revoked")

@@ -1,0 +1,385 @@
+"""One night, top to bottom: the only file that knows the order of the stages.
+
+    plan -> extract (with decode) -> seal -> load -> check -> publish -> record
+
+Whatever fails, the earlier warehouse stays published, what the run staged is removed, and the run leaves a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline import auth, checks, warehouse
+from pipeline.auth import Secret
+from pipeline.decode import decode_pages
+from pipeline.durable import make_folder, os_failure, storing
+from pipeline.errors import EXIT_INTERNAL, EXIT_PUBLISHED, CheckRefused, LocalResource, PipelineError
+from pipeline.extract import Extracted, Scope, extract
+from pipeline.model import (
+    CheckResult,
+    ControlTotal,
+    ErrorLines,
+    Observe,
+    Outcome,
+    Page,
+    ResourceResult,
+    RunReport,
+    StageBegan,
+    World,
+)
+from pipeline.ops import records
+from pipeline.ops.lock import run_lock
+from pipeline.ops.token_source import find_token
+from pipeline.resources import Catalogue, Resource, read_catalogue
+from pipeline.session import open_session
+from pipeline.settings import Settings
+from pipeline.snapshot import QUARANTINE, SealedResource, Staging, seal, sweep
+from pipeline.totals import add_totals
+
+_DECODERS = 2
+
+
+def real_world() -> World:
+    """The machine's own clock, sleep and randomness."""
+    return World(lambda: datetime.now(UTC), asyncio.sleep, time.monotonic, random.random)
+
+
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What every stage of one run is given."""
+
+    settings: Settings
+    catalogue: Catalogue
+    run_id: str
+    started_at: datetime
+    world: World
+    observe: Observe
+
+    @property
+    def data_dir(self) -> Path:
+        return self.settings.storage.data_dir
+
+    @property
+    def pointer(self) -> Path:
+        return pointer_of(self.data_dir)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a run has achieved so far: what its record says if it fails now."""
+
+    calls: Mapping[str, int]
+    results: tuple[ResourceResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+
+
+def run(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    world: World | None = None,
+    observe: Observe = lambda _: None,
+    on_report: Callable[[RunReport], None] = lambda _: None,
+) -> RunReport:
+    """Everything the token can see has been read, checked and published; readers open it from now on.
+
+    Args:
+        settings: what to read, from where, and where to keep it.
+        environ: where an environment token is looked up; the process environment by default.
+        world: clock, sleep and randomness; the machine's own by default.
+        observe: is told of stages and pages.
+        on_report: is given the result whether the run published or failed.
+
+    Raises:
+        PipelineError: nothing was published. Its class is the exit code, its lines say what to do.
+    """
+    world = world or real_world()
+    catalogue = read_catalogue(settings.api.resources)
+    token = find_token(settings.token, os.environ if environ is None else environ)
+    started_at = world.clock()
+    auth.refuse_expired(auth.passport(token), started_at, place="[token]")
+    data_dir = settings.storage.data_dir
+    with storing(f"storage.data_dir = {data_dir}"):
+        make_folder(data_dir)
+    run_id = _free_run_id(data_dir, started_at)
+    with run_lock(data_dir, run_id, started_at):
+        night = _Night(settings, catalogue, run_id, started_at, world, observe)
+        return _recorded(night, token, on_report)
+
+
+def pointer_of(data_dir: Path) -> Path:
+    """What readers open."""
+    return data_dir / "warehouse.duckdb"
+
+
+def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], None]) -> RunReport:
+    """Run the stages; whatever comes of it is recorded and told."""
+    progress = _Progress(calls={})
+    try:
+        published = _stages(night, token, progress)
+    except PipelineError as error:
+        error.filled_in(where=f"run {night.run_id}", state=state_line(night.data_dir, night.world.clock()))
+        outcome: Outcome = "refused" if isinstance(error, CheckRefused) else "failed"
+        lines = dict(error.lines())
+        told = ErrorLines(lines["WHAT"], lines["WHERE"], lines["STATE"], lines["DO"])
+        _record(night, _report(night, progress, outcome, error.exit_code, None, told), on_report)
+        raise
+    except Exception as error:
+        told = ErrorLines(f"a bug: {type(error).__name__}", f"run {night.run_id}", "nothing published", "report it")
+        _record(night, _report(night, progress, "failed", EXIT_INTERNAL, None, told), on_report)
+        raise
+    return _record(night, _report(night, progress, "published", EXIT_PUBLISHED, published, None), on_report)
+
+
+def _stages(night: _Night, token: Secret, progress: _Progress) -> Path:
+    """The way of the data. Returns the published file."""
+    sweep(night.data_dir)
+    warehouse.sweep(_building(night).parent)
+    staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
+    try:
+        night.observe(StageBegan("extract"))
+        extracted = asyncio.run(_extract(night, token, staging, progress))
+        night.observe(StageBegan("seal"))
+        sealed = staging.seal_parts()
+        progress.results = _results(extracted, sealed, staging, progress.calls)
+        manifest_sha256 = seal(night.data_dir, night.run_id, _facts(night, extracted, staging, progress), sealed)
+        night.observe(StageBegan("load"))
+        built = _load(night, sealed, staging, progress, manifest_sha256)
+        night.observe(StageBegan("check"))
+        progress.checks = _check(night, sealed, staging, progress, built)
+        warehouse.finish(built, progress.checks)
+        _refuse(progress.checks)
+        night.observe(StageBegan("publish"))
+        return warehouse.publish(built.path, night.data_dir / "warehouse", night.pointer, night.run_id)
+    except OSError as error:
+        raise os_failure(error, f"run {night.run_id}") from error
+    except MemoryError:
+        raise LocalResource("this machine ran out of memory", where=f"run {night.run_id}") from None
+    finally:
+        staging.abandon()
+        warehouse.discard(_building(night))
+
+
+async def _extract(night: _Night, token: Secret, staging: Staging, progress: _Progress) -> Extracted:
+    """Read everything; decode and write on other threads, so that the network never waits for the processor."""
+    settings = night.settings
+    loop = asyncio.get_running_loop()
+    scope = Scope(
+        catalogue=night.catalogue,
+        version=settings.site.version,
+        companies=None if settings.site.companies == "all" else settings.site.companies,
+        switches=frozenset(name for name in ("include_personal", "include_omitted") if getattr(settings.extract, name)),
+        page_limit=None if settings.api.page_limit == "auto" else settings.api.page_limit,
+        concurrency=settings.api.concurrency,
+    )
+    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders:
+
+        def store(resource: Resource, pages: Sequence[Page]) -> None:
+            staging.add(resource, decode_pages(pages, resource, run_id=night.run_id))
+
+        async def deliver(resource: Resource, pages: Sequence[Page]) -> None:
+            await loop.run_in_executor(decoders, store, resource, pages)
+
+        async with open_session(settings.api, settings.site.base_url, token, night.world) as session:
+            progress.calls = session.calls
+            return await extract(scope, session.send, deliver, night.observe)
+
+
+def _load(
+    night: _Night, sealed: Sequence[SealedResource], staging: Staging, progress: _Progress, manifest_sha256: str
+) -> warehouse.Built:
+    """The new warehouse file stands aside, loaded from the sealed parts."""
+    parts = [
+        warehouse.Parts(night.catalogue[one.name], tuple(night.data_dir / part.path for part in one.parts))
+        for one in sealed
+        if one.name != QUARANTINE
+    ]
+    facts = warehouse.RunFacts(
+        run_id=night.run_id,
+        started_at=night.started_at,
+        site=night.settings.site.name,
+        program_version=program_version(),
+        resources=progress.results,
+        control_totals=staging.page_totals(),
+        quarantined=staging.quarantined(),
+        notes=staging.notes(),
+        manifest_sha256=manifest_sha256,
+        data_as_at=night.started_at,
+    )
+    target = _building(night)
+    make_folder(target.parent)
+    temp_dir = night.data_dir / "staging" / night.run_id / "spill"
+    temp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return warehouse.build(target, parts, run=facts, temp_dir=temp_dir)
+
+
+def _check(
+    night: _Night, sealed: Sequence[SealedResource], staging: Staging, progress: _Progress, built: warehouse.Built
+) -> tuple[CheckResult, ...]:
+    """Compare what was served, what lies in Parquet and what was loaded."""
+    loaded, superseded = dict(built.rows), dict(built.superseded)
+    parquet = {one.name: one.rows for one in sealed}
+    counts = [
+        checks.ResourceCounts(
+            resource=one.name,
+            records=one.records,
+            quarantined=one.quarantined,
+            parquet_rows=parquet[one.name],
+            superseded=superseded.get(one.name, 0),
+            warehouse_rows=loaded[one.name],
+        )
+        for one in progress.results
+    ]
+    return checks.judge(
+        counts=counts,
+        page_totals=staging.page_totals(),
+        parquet_totals=add_totals(*(one.totals for one in sealed)),
+        loaded_totals=add_totals(built.totals, built.superseded_totals),
+        key_problems=[checks.KeyProblems(*problem) for problem in built.key_problems],
+        notes=staging.notes(),
+        max_quarantined_percent=night.settings.checks.max_quarantined_percent,
+    )
+
+
+def _refuse(results: Sequence[CheckResult]) -> None:
+    failed = checks.refusals(results)
+    if failed:
+        raise CheckRefused("; ".join(f"check {one.name} did not pass: {one.detail}" for one in failed), where="check")
+
+
+def _results(
+    extracted: Extracted, sealed: Sequence[SealedResource], staging: Staging, calls: Mapping[str, int]
+) -> tuple[ResourceResult, ...]:
+    rows = {one.name: one.rows for one in sealed}
+    quarantined: dict[str, int] = {}
+    for one in staging.quarantined():
+        quarantined[one.resource] = quarantined.get(one.resource, 0) + 1
+    return tuple(
+        ResourceResult(
+            name=walks.resource,
+            mode="full",
+            rows=rows[walks.resource],
+            calls=calls.get(walks.resource, 0),
+            pages=walks.page_count,
+            records=walks.record_count,
+            quarantined=quarantined.get(walks.resource, 0),
+        )
+        for walks in extracted.walks
+    )
+
+
+def _facts(night: _Night, extracted: Extracted, staging: Staging, progress: _Progress) -> dict[str, Any]:
+    """What the manifest says beside its parts."""
+    return {
+        "site": night.settings.site.name,
+        "started_at": night.started_at.isoformat(),
+        "versions": versions(),
+        "settings_sha256": sha256(repr(replace(night.settings, source=None)).encode()).hexdigest(),
+        "catalogue_sha256": night.catalogue.text_sha256,
+        "page_limit": extracted.page_limit,
+        "resources": {
+            one.name: {
+                "mode": one.mode,
+                "walks": {
+                    "count": walks.walk_count,
+                    "pages": walks.page_count,
+                    "records": walks.record_count,
+                    "all_ended_at_marker": True,  # a walk that did not would have ended the run
+                },
+                "calls": one.calls,
+                "quarantined": one.quarantined,
+            }
+            for one, walks in zip(progress.results, extracted.walks, strict=True)
+        },
+        "control_totals": [_total(one) for one in staging.page_totals()],
+        "notes": [[note.resource, note.field, note.kind, note.record_count] for note in staging.notes()],
+    }
+
+
+def _total(one: ControlTotal) -> list[str | int]:
+    return [one.resource, one.table, one.column, one.currency, one.value_count, f"{one.total:f}"]
+
+
+def _building(night: _Night) -> Path:
+    return night.data_dir / "warehouse" / f".building-{night.run_id}.duckdb"
+
+
+def _free_run_id(data_dir: Path, started_at: datetime) -> str:
+    """The UTC start as a name, with -2 and on when that is taken."""
+    stamp = f"{started_at:%Y%m%dT%H%M%SZ}"
+    for number in range(1, 1000):
+        run_id = stamp if number == 1 else f"{stamp}-{number}"
+        taken = (data_dir / "runs" / run_id, data_dir / "warehouse" / f"{run_id}.duckdb", data_dir / "staging" / run_id)
+        if not any(path.exists() for path in taken):
+            return run_id
+    raise LocalResource(f"a thousand runs began at {stamp}", do="wait a second, run again")
+
+
+def state_line(data_dir: Path, now: datetime) -> str:
+    """What readers have, in one sentence."""
+    pointer = pointer_of(data_dir)
+    try:
+        run_id = pointer.readlink().stem
+        since = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except (OSError, ValueError):
+        return "nothing published, and no earlier warehouse exists"
+    hours = (now - since).total_seconds() / 3600
+    return f"nothing published; readers remain on the warehouse of {since:%Y-%m-%d %H:%M} UTC ({hours:.0f} h old)"
+
+
+def program_version() -> str:
+    """The version of the installed distribution."""
+    return metadata.version("prospend-pipeline")
+
+
+def versions() -> dict[str, str]:
+    """Everything whose version can change what a run writes."""
+    packages = ("prospend-pipeline", "aiohttp", "msgspec", "pyarrow", "duckdb")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+def _report(
+    night: _Night,
+    progress: _Progress,
+    outcome: Outcome,
+    exit_code: int,
+    published: Path | None,
+    error: ErrorLines | None,
+) -> RunReport:
+    return RunReport(
+        run_id=night.run_id,
+        outcome=outcome,
+        exit_code=exit_code,
+        started_at=night.started_at,
+        finished_at=night.world.clock(),
+        warehouse=str(published) if published else None,
+        calls_planned=None,
+        calls_used=sum(progress.calls.values()),
+        resources=progress.results,
+        checks=progress.checks,
+        error=error,
+    )
+
+
+def _record(night: _Night, report: RunReport, on_report: Callable[[RunReport], None]) -> RunReport:
+    """Save and tell the result. A failure to save never hides the failure that is being recorded."""
+    try:
+        records.save(night.data_dir, report)
+    except PipelineError as error:
+        if report.outcome == "published":
+            state = "the new warehouse is published; only the record of the run is missing"
+            raise error.filled_in(state=state) from None
+    on_report(report)
+    return report

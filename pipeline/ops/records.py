@@ -1,0 +1,52 @@
+"""The record each run leaves: `runs/<run_id>/report.json`, the same document that `run --json` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.durable import make_folder, storing, write_sealed
+from pipeline.model import RunReport
+
+
+def document_of(report: RunReport) -> dict[str, Any]:
+    """A run's result as JSON: stable names, nothing that a later version would need to remove."""
+    return {
+        "run_id": report.run_id,
+        "outcome": report.outcome,
+        "exit_code": report.exit_code,
+        "started_at": report.started_at.isoformat(),
+        "finished_at": report.finished_at.isoformat(),
+        "warehouse": report.warehouse,
+        "calls": {"planned": report.calls_planned, "used": report.calls_used},
+        "resources": {
+            one.name: {key: value for key, value in asdict(one).items() if key != "name"} for one in report.resources
+        },
+        "checks": [asdict(check) for check in report.checks],
+        "error": asdict(report.error) if report.error else None,
+    }
+
+
+def save(data_dir: Path, report: RunReport) -> None:
+    """The record stands on disk."""
+    folder = data_dir / "runs" / report.run_id
+    with storing(f"record · {folder}"):
+        make_folder(folder)
+        content = json.dumps(document_of(report), indent=1, ensure_ascii=False).encode()
+        write_sealed(folder / "report.json", content, mode=0o640)
+
+
+def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:
+    """The records of the last runs, newest first; one that cannot be read is left out."""
+    found: list[Mapping[str, Any]] = []
+    for path in sorted((data_dir / "runs").glob("*/report.json"), reverse=True):
+        if len(found) == count:
+            break
+        try:
+            found.append(json.loads(path.read_bytes()))
+        except (OSError, ValueError):
+            continue
+    return tuple(found)
