@@ -1,0 +1,68 @@
+"""What refuses a publication and what is only told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from pipeline.checks import KeyProblems, ResourceCounts, judge, refusals
+from pipeline.model import ControlTotal, Note
+
+COUNTS = ResourceCounts("claim", records=200, quarantined=1, parquet_rows=199, superseded=2, warehouse_rows=197)
+TOTAL = ControlTotal("claim", "claim_currency_total", "gross_amount", "AUD", 3, Decimal("10.10"))
+
+
+def judged(**changes: object):
+    arguments = {
+        "counts": [COUNTS], "page_totals": [TOTAL], "parquet_totals": [TOTAL], "loaded_totals": [TOTAL],
+        "key_problems": [], "notes": [], "max_quarantined_percent": 1.0,
+    } | changes  # fmt: skip
+    return {result.name: result for result in judge(**arguments)}
+
+
+def test_a_sound_run_passes_every_check():
+    """Nothing is refused, and each detail says what was compared."""
+    results = judged()
+    assert not refusals(results.values())
+    assert results["rows_pages_equal_parquet_equal_warehouse"].detail == "200 records accounted for"
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "named"),
+    [
+        ({"counts": [ResourceCounts("claim", 200, 0, 199, 2, 197)]}, "rows_pages_equal_parquet_equal_warehouse", "200 served"),
+        ({"counts": [ResourceCounts("claim", 200, 1, 199, 2, 198)]}, "rows_pages_equal_parquet_equal_warehouse", "198 in the"),
+        ({"parquet_totals": [], "loaded_totals": []}, "money_pages_equal_parquet", "nothing"),
+        ({"loaded_totals": [ControlTotal("claim", "claim_currency_total", "gross_amount", "AUD", 3, Decimal("10.11"))]},
+         "money_parquet_equals_warehouse", "10.10 in 3 values against 10.11"),
+        ({"loaded_totals": [ControlTotal("claim", "claim_currency_total", "gross_amount", "AUD", 2, Decimal("10.10"))]},
+         "money_parquet_equals_warehouse", "in 2 values"),
+        ({"loaded_totals": [ControlTotal("claim", "claim_currency_total", "gross_amount", "NZD", 3, Decimal("10.10"))]},
+         "money_parquet_equals_warehouse", "NZD"),
+        ({"key_problems": [KeyProblems("claim", 0, 1)]}, "keys_unique_and_present", "1 not unique"),
+        ({"counts": [ResourceCounts("claim", 99, 1, 98, 0, 98)]}, "quarantine_within_limit", "1 of 99"),
+    ],
+)  # fmt: skip
+def test_each_required_check_refuses_and_says_why(changes, name, named):
+    """A cent, a row or a key that does not agree refuses the publication and is named."""
+    result = judged(**changes)[name]
+    assert (result.required, result.passed) == (True, False)
+    assert named in result.detail
+
+
+def test_unknown_fields_are_told_but_do_not_refuse():
+    """Drift is kept in `_extra`; the night is still good."""
+    results = judged(
+        notes=[Note("claim", "colour", "unknown_field", 7), Note("claim", "toDate", "precision_reduced", 2)]
+    )
+    assert not refusals(results.values())
+    assert "claim.colour (7 records)" in results["fields_known"].detail
+    assert not results["fields_known"].passed
+    assert "claim.toDate" in results["values_as_documented"].detail
+
+
+def test_long_details_are_cut_and_counted():
+    """A detail names a few and counts the rest."""
+    detail = judged(key_problems=[KeyProblems(f"t{n}", 1, 0) for n in range(9)])["keys_unique_and_present"].detail
+    assert "and 4 more" in detail
