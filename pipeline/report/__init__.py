@@ -1,0 +1,1 @@
+"""What people read: frames for programs, later charts, pages and workbooks. pandas lives here."""

@@ -1,0 +1,28 @@
+"""The warehouse stage: sealed Parquet parts to a new DuckDB file, published by one atomic switch.
+
+DuckDB is imported only in this folder. Whether the numbers may be published is judged by `checks`, not here.
+"""
+
+from pipeline.warehouse.build import build, discard, finish, sweep
+from pipeline.warehouse.publish import generations, publish
+from pipeline.warehouse.read import Answer, connect, query, snapshot_info, table_rows
+from pipeline.warehouse.values import Built, Generation, Parts, RunFacts, SnapshotInfo
+
+__all__ = [
+    "Answer",
+    "Built",
+    "Generation",
+    "Parts",
+    "RunFacts",
+    "SnapshotInfo",
+    "build",
+    "connect",
+    "discard",
+    "finish",
+    "generations",
+    "publish",
+    "query",
+    "snapshot_info",
+    "sweep",
+    "table_rows",
+]

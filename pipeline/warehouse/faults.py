@@ -1,0 +1,68 @@
+"""The one place where DuckDB's errors become ours. Messages keep its class, never its text: that may quote values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from pipeline.durable import os_failure
+from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDataDamaged, VersionMismatch
+
+# Looked for in DuckDB's lower-cased message, first match wins; it has no error numbers of its own.
+_FULL = ("no space left", "disk full", "disk quota", "file too large", "max_temp_directory_size", "too many open files")
+_REFUSED = ("permission denied", "operation not permitted", "read-only file system", "could not set lock")
+_NEWER = ("newer version of duckdb", "version number", "storage version")
+_DAMAGED = (
+    "corrupt",
+    "checksum",
+    "not a valid duckdb database",
+    "magic bytes",
+    "too small to be a parquet file",
+    "could not read",
+    "no files found",
+    "input/output error",
+    "failed to deserialize",
+    "decompression failed",
+    "thrift",
+    "wal file",
+)
+
+
+@contextmanager
+def working(where: str) -> Iterator[None]:
+    """Whatever DuckDB or the operating system refuses inside becomes an error of ours that says where.
+
+    An error in a statement of ours is a bug and passes as it is.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        found = duckdb_failure(error, where)
+        if found is None:
+            raise
+        raise found from error
+    except MemoryError as error:
+        raise LocalResource("this machine ran out of memory", where=where) from error
+    except OSError as error:
+        raise os_failure(error, where) from error
+
+
+def duckdb_failure(error: duckdb.Error, where: str) -> PipelineError | None:
+    """Our error for one of DuckDB's; None if it speaks of the statement and not of the machine or the stored bytes."""
+    said = str(error).lower()
+    kind = type(error).__name__
+    if any(part in said for part in _FULL):
+        return LocalResource(f"this machine cannot store more ({kind})", where=where)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return LocalResource("the work does not fit into the memory allowed for DuckDB", where=where)
+    if any(part in said for part in _REFUSED):
+        return LocalAccess(f"a file or folder cannot be used ({kind})", where=where)
+    if any(part in said for part in _NEWER):
+        return VersionMismatch("the file was written by a DuckDB this one cannot read", where=where)
+    if any(part in said for part in _DAMAGED) or isinstance(error, duckdb.SerializationException):
+        return StoredDataDamaged(f"stored data cannot be read ({kind})", where=where)
+    if isinstance(error, duckdb.IOException):
+        return LocalResource(f"storage failed ({kind})", where=where)
+    return None

@@ -1,0 +1,94 @@
+"""One atomic switch: a finished file becomes a generation, and the pointer that readers open leads to it.
+
+    sync file -> rename into place -> sync folder -> new link aside -> sync -> rename over the pointer -> sync
+
+Readers that hold the earlier file keep it undisturbed; whoever opens the pointer next gets the new one. A crash at any
+step leaves the pointer on one complete file.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipeline.durable import SEALED_MODE, make_folder, move, storing, sync
+from pipeline.errors import LocalAccess, StoredDataDamaged
+from pipeline.warehouse.values import Generation
+
+_SUFFIX = ".duckdb"
+_STAMP_LENGTH = len("20261123T020000Z")
+
+
+def publish(built_path: Path, warehouse_dir: Path, pointer: Path, run_id: str) -> Path:
+    """Whoever opens `pointer` from now on reads the file that was built.
+
+    Args:
+        built_path: a finished file, on the volume of `warehouse_dir`.
+        warehouse_dir: where generations lie.
+        pointer: the relative link that readers open.
+        run_id: names the generation.
+
+    Returns:
+        Where the file lies now.
+
+    Raises:
+        StoredDataDamaged: a DuckDB log lies beside the file, its new name or the pointer. Renaming a database next
+            to a foreign log is silent corruption on DuckDB 1.x and an outage on 2.0.
+        LocalAccess: the generation exists, or the pointer is something else than a link.
+    """
+    target = warehouse_dir / f"{run_id}{_SUFFIX}"
+    where = f"publish · {target.name}"
+    with storing(where):
+        _refuse_logs(built_path, target, pointer)
+        if target.exists() or target.is_symlink():
+            raise LocalAccess("a generation of this name exists already", where=where, do="run again")
+        if pointer.exists() and not pointer.is_symlink():
+            raise LocalAccess(f"{pointer.name} is not a link", where=where, do=f"move {pointer} away, run again")
+        make_folder(warehouse_dir)
+        built_path.chmod(SEALED_MODE)
+        sync(built_path)
+        move(built_path, target)
+        _switch(pointer, target)
+    return target
+
+
+def generations(warehouse_dir: Path, pointer: Path) -> tuple[Generation, ...]:
+    """Every published file, newest run first."""
+    current = pointer.resolve()
+    with storing(f"generations · {warehouse_dir}"):
+        found = [
+            Generation(path.stem, path, path.stat().st_size, path.resolve() == current)
+            for path in warehouse_dir.glob(f"*{_SUFFIX}")
+            if not path.name.startswith(".")
+        ]
+    return tuple(sorted(found, key=lambda one: _age(one.run_id), reverse=True))
+
+
+def log_of(path: Path) -> Path:
+    """Where DuckDB keeps a database's log."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _switch(pointer: Path, target: Path) -> None:
+    aside = pointer.with_name(f".{pointer.name}.next")
+    aside.unlink(missing_ok=True)  # of a run that ended between the two steps below
+    aside.symlink_to(os.path.relpath(target, pointer.parent))
+    sync(pointer.parent)
+    aside.replace(pointer)
+    sync(pointer.parent)
+
+
+def _refuse_logs(*paths: Path) -> None:
+    for path in paths:
+        if log_of(path).exists() or log_of(path).is_symlink():
+            raise StoredDataDamaged(
+                f"a DuckDB log lies beside {path.name}",
+                where=str(log_of(path)),
+                do="find out which program opened the file for writing, remove the log, run again",
+            )
+
+
+def _age(run_id: str) -> tuple[str, int]:
+    """Sorts run ids by time: `-10` after `-2` within one second."""
+    number = run_id[_STAMP_LENGTH + 1 :]
+    return run_id[:_STAMP_LENGTH], int(number) if number.isdecimal() else 1

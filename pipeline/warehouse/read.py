@@ -1,0 +1,169 @@
+"""The readers' side: hardened read-only connections to a published warehouse, and what can be asked of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import ConfigError, LocalAccess, PipelineError, StoredDataDamaged
+from pipeline.warehouse.audit import row_counts
+from pipeline.warehouse.faults import duckdb_failure
+from pipeline.warehouse.load import SCHEMA
+from pipeline.warehouse.publish import log_of
+from pipeline.warehouse.values import SnapshotInfo
+
+# A connection made here reaches nothing but its own file, and writes nothing: no spill of personal data either.
+_HARDENED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+    "temp_directory": "",
+}
+
+
+def connect(pointer: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the file that `pointer` leads to now; it keeps showing that file.
+
+    It reaches no other file, no network, no extension and no variable of the program; its settings are locked, times
+    are shown in UTC. Close it when done.
+
+    Args:
+        pointer: the link that runs publish, or one generation's file.
+
+    Raises:
+        ConfigError: there is no warehouse yet.
+        LocalAccess: this user may not read it.
+        StoredDataDamaged: the pointer leads nowhere, or the file is not what was written.
+        VersionMismatch: it was written by a DuckDB that this one cannot read.
+    """
+    where = str(pointer)
+    try:
+        path = pointer.resolve(strict=True)
+        readable = path.is_file() and os.access(path, os.R_OK)
+    except FileNotFoundError:
+        if pointer.is_symlink():
+            raise StoredDataDamaged("the pointer leads to a generation that is gone", where=where) from None
+        raise ConfigError("there is no warehouse yet", where=where, do="run `prospend run`") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
+        raise LocalAccess(f"the pointer cannot be followed ({type(error).__name__})", where=where) from error
+    if not readable:
+        raise LocalAccess("the warehouse cannot be read by this user", where=str(path))
+    if log_of(path).exists():
+        raise StoredDataDamaged("a DuckDB log lies beside the warehouse: it is not as published", where=str(path))
+    if path.stat().st_size == 0:
+        raise StoredDataDamaged("the warehouse file is empty", where=str(path))
+    return open_file(path)
+
+
+def open_file(path: Path) -> duckdb.DuckDBPyConnection:
+    """A hardened read-only connection to one DuckDB file; errors as for `connect`."""
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=_HARDENED)
+    except duckdb.Error as error:
+        failure = duckdb_failure(error, str(path)) or StoredDataDamaged(
+            f"the warehouse cannot be opened ({type(error).__name__})", where=str(path)
+        )
+        raise failure from error
+    # A second connection of one process shares the first one's settings, which are locked by then.
+    ((is_locked,),) = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
+    if not is_locked:
+        connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
+        connection.execute("SET lock_configuration = true").fetchall()
+    return connection
+
+
+class Answer:
+    """The result of one statement: column names, and rows fetched as they are wanted."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+        with _asking():
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1:
+                raise ConfigError(f"one statement is wanted, {len(statements)} were given", where="query")
+            if not _gives_rows(statements[0]):
+                raise ConfigError("the statement gives no rows", where="query", do="ask with SELECT")
+            # Binds only: a SELECT is not run yet.
+            self.columns: tuple[str, ...] = tuple(connection.sql(sql).columns)
+        self._connection = connection.cursor()  # its own: an unfinished result would block the caller's
+        self._sql = sql
+        self._is_running = False
+
+    def fetchmany(self, count: int) -> list[tuple[object, ...]]:
+        """The next rows, at most `count`; none when all have been given."""
+        with _asking():
+            if not self._is_running:
+                self._connection.execute(self._sql)
+                self._is_running = True
+            return self._connection.fetchmany(count)
+
+    def fetchall(self) -> list[tuple[object, ...]]:
+        """All rows that have not been given yet."""
+        rows = []
+        while some := self.fetchmany(10_000):
+            rows += some
+        return rows
+
+    def to_arrow_table(self) -> pa.Table:
+        """All rows, decimals exact."""
+        with _asking():
+            table: pa.Table = self._connection.sql(self._sql).to_arrow_table()
+        return table
+
+
+def query(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+    """The answer to one read-only statement.
+
+    Raises:
+        ConfigError: the statement is wrong, is not one statement, or gives no rows.
+        LocalResource: the answer does not fit into memory.
+        StoredDataDamaged: the file is not what was written.
+    """
+    return Answer(connection, sql)
+
+
+def snapshot_info(connection: duckdb.DuckDBPyConnection) -> SnapshotInfo:
+    """Which night a connection shows.
+
+    Raises:
+        StoredDataDamaged: the file does not say; it is not a warehouse of this program.
+    """
+    try:
+        ((*found,),) = connection.execute(
+            "SELECT run_id, data_as_at, site, program_version, duckdb_version, source_sha256 FROM meta.snapshot_info"
+        ).fetchall()
+    except (duckdb.Error, ValueError) as error:
+        raise StoredDataDamaged("the file is not a warehouse of this program", where="meta.snapshot_info") from error
+    return SnapshotInfo(*found)
+
+
+def table_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of every table of the `prospend` schema, by name."""
+    with _asking():
+        tables = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY table_name", [SCHEMA]
+        ).fetchall()
+        return dict(row_counts(connection, (name for (name,) in tables)))
+
+
+def _gives_rows(statement: duckdb.Statement) -> bool:
+    """PIVOT counts: it is several statements inside, the last of them a SELECT."""
+    return statement.expected_result_type == [duckdb.ExpectedResultType.QUERY_RESULT] or statement.type.name == "MULTI"
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """What DuckDB has against a statement, in its own first line: the person asking wrote it."""
+    try:
+        yield
+    except duckdb.Error as error:
+        failure: PipelineError = duckdb_failure(error, "query") or ConfigError(
+            str(error).partition("\n")[0], where="query", do="correct the statement"
+        )
+        raise failure from error

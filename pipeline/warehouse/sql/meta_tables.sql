@@ -1,0 +1,111 @@
+-- What a warehouse file says of itself: the run that filled it, what was checked, and what every column means.
+
+CREATE SCHEMA meta;
+
+CREATE TABLE meta.snapshot_info (
+    run_id VARCHAR, data_as_at TIMESTAMPTZ, site VARCHAR, program_version VARCHAR, duckdb_version VARCHAR,
+    source_sha256 VARCHAR
+);
+COMMENT ON TABLE meta.snapshot_info IS 'One row: which night this file shows';
+COMMENT ON COLUMN meta.snapshot_info.run_id IS 'run that built this file';
+COMMENT ON COLUMN meta.snapshot_info.data_as_at IS 'the source was read from this instant on, UTC';
+COMMENT ON COLUMN meta.snapshot_info.site IS 'name of the site in the settings';
+COMMENT ON COLUMN meta.snapshot_info.program_version IS 'version of prospend-pipeline';
+COMMENT ON COLUMN meta.snapshot_info.duckdb_version IS 'version of DuckDB that wrote this file';
+COMMENT ON COLUMN meta.snapshot_info.source_sha256 IS 'SHA-256 of the manifest of the Parquet snapshot this file was built from';
+
+CREATE TABLE meta.run (
+    run_id VARCHAR, started_at TIMESTAMPTZ, data_as_at TIMESTAMPTZ, site VARCHAR, program_version VARCHAR,
+    manifest_sha256 VARCHAR
+);
+COMMENT ON TABLE meta.run IS 'One row a run whose data stands in this file';
+COMMENT ON COLUMN meta.run.run_id IS 'run, named by its UTC start';
+COMMENT ON COLUMN meta.run.started_at IS 'start of the run, UTC';
+COMMENT ON COLUMN meta.run.data_as_at IS 'the source was read from this instant on, UTC';
+COMMENT ON COLUMN meta.run.site IS 'name of the site in the settings';
+COMMENT ON COLUMN meta.run.program_version IS 'version of prospend-pipeline';
+COMMENT ON COLUMN meta.run.manifest_sha256 IS 'SHA-256 of the manifest that seals the run';
+
+CREATE TABLE meta.run_resource (
+    run_id VARCHAR, resource VARCHAR, mode VARCHAR, call_count BIGINT, page_count BIGINT, record_count BIGINT,
+    quarantined_count BIGINT, superseded_count BIGINT, row_count BIGINT, new_count BIGINT, changed_count BIGINT,
+    deleted_count BIGINT
+);
+COMMENT ON TABLE meta.run_resource IS 'One row a resource: records = quarantined + superseded + rows';
+COMMENT ON COLUMN meta.run_resource.run_id IS 'run';
+COMMENT ON COLUMN meta.run_resource.resource IS 'resource, and name of its table';
+COMMENT ON COLUMN meta.run_resource.mode IS 'full: every record was read; incremental: only what changed';
+COMMENT ON COLUMN meta.run_resource.call_count IS 'API calls, repeated attempts included';
+COMMENT ON COLUMN meta.run_resource.page_count IS 'pages read';
+COMMENT ON COLUMN meta.run_resource.record_count IS 'records on those pages';
+COMMENT ON COLUMN meta.run_resource.quarantined_count IS 'records that did not fit; they stand in meta.quarantine';
+COMMENT ON COLUMN meta.run_resource.superseded_count IS 'records left out because a newer version of the same key was read';
+COMMENT ON COLUMN meta.run_resource.row_count IS 'rows in the table of the resource';
+COMMENT ON COLUMN meta.run_resource.new_count IS 'rows that the earlier run did not have; NULL if not compared';
+COMMENT ON COLUMN meta.run_resource.changed_count IS 'rows that differ from the earlier run; NULL if not compared';
+COMMENT ON COLUMN meta.run_resource.deleted_count IS 'rows that the source no longer has; NULL if not compared';
+
+CREATE TABLE meta.control_total (
+    run_id VARCHAR, place VARCHAR, resource VARCHAR, table_name VARCHAR, column_name VARCHAR, currency VARCHAR,
+    value_count BIGINT, total DECIMAL(38, 4)
+);
+COMMENT ON TABLE meta.control_total IS 'Exact sums of every amount per currency: pages = warehouse + superseded';
+COMMENT ON COLUMN meta.control_total.run_id IS 'run';
+COMMENT ON COLUMN meta.control_total.place IS 'where it was added up: pages, warehouse or superseded';
+COMMENT ON COLUMN meta.control_total.resource IS 'resource';
+COMMENT ON COLUMN meta.control_total.table_name IS 'table the amount stands in';
+COMMENT ON COLUMN meta.control_total.column_name IS 'column the amount stands in';
+COMMENT ON COLUMN meta.control_total.currency IS 'ISO 4217 currency code; empty where the source gives none';
+COMMENT ON COLUMN meta.control_total.value_count IS 'how many amounts were added';
+COMMENT ON COLUMN meta.control_total.total IS 'their exact sum, in the currency beside it';
+
+CREATE TABLE meta.check_result (
+    run_id VARCHAR, position INTEGER, name VARCHAR, required BOOLEAN, passed BOOLEAN, detail VARCHAR
+);
+COMMENT ON TABLE meta.check_result IS 'One row a check made before this file was published';
+COMMENT ON COLUMN meta.check_result.run_id IS 'run';
+COMMENT ON COLUMN meta.check_result.position IS 'order of the checks, from 0';
+COMMENT ON COLUMN meta.check_result.name IS 'what is checked';
+COMMENT ON COLUMN meta.check_result.required IS 'whether a failure refuses the publication';
+COMMENT ON COLUMN meta.check_result.passed IS 'whether it held';
+COMMENT ON COLUMN meta.check_result.detail IS 'what was found, in words and numbers';
+
+CREATE TABLE meta.schema_change (
+    run_id VARCHAR, resource VARCHAR, field VARCHAR, kind VARCHAR, record_count BIGINT
+);
+COMMENT ON TABLE meta.schema_change IS 'Fields that came otherwise than the catalogue says';
+COMMENT ON COLUMN meta.schema_change.run_id IS 'run';
+COMMENT ON COLUMN meta.schema_change.resource IS 'resource';
+COMMENT ON COLUMN meta.schema_change.field IS 'way to the field in the record, in API names';
+COMMENT ON COLUMN meta.schema_change.kind IS 'unknown_field, precision_reduced, unknown_value or alias_used';
+COMMENT ON COLUMN meta.schema_change.record_count IS 'in how many records';
+
+CREATE TABLE meta.quarantine (
+    run_id VARCHAR, resource VARCHAR, context VARCHAR, page INTEGER, record INTEGER, field VARCHAR, reason VARCHAR,
+    raw VARCHAR
+);
+COMMENT ON TABLE meta.quarantine IS 'Records that did not fit their table, as sent';
+COMMENT ON COLUMN meta.quarantine.run_id IS 'run';
+COMMENT ON COLUMN meta.quarantine.resource IS 'resource';
+COMMENT ON COLUMN meta.quarantine.context IS 'JSON object with the keys of the parents';
+COMMENT ON COLUMN meta.quarantine.page IS 'page of the resource in this run, from 0';
+COMMENT ON COLUMN meta.quarantine.record IS 'position on the page, from 0';
+COMMENT ON COLUMN meta.quarantine.field IS 'field that did not fit';
+COMMENT ON COLUMN meta.quarantine.reason IS 'why, naming types';
+COMMENT ON COLUMN meta.quarantine.raw IS 'the record as sent';
+
+CREATE TABLE meta.data_dictionary (
+    schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, position INTEGER, type VARCHAR, is_key BOOLEAN,
+    currency_column VARCHAR, source_field VARCHAR, known_values VARCHAR[], about VARCHAR
+);
+COMMENT ON TABLE meta.data_dictionary IS 'Every table and column of this file, and what it means';
+COMMENT ON COLUMN meta.data_dictionary.schema_name IS 'schema';
+COMMENT ON COLUMN meta.data_dictionary.table_name IS 'table';
+COMMENT ON COLUMN meta.data_dictionary.column_name IS 'column; NULL in the row that describes the table itself';
+COMMENT ON COLUMN meta.data_dictionary.position IS 'place of the column in its table, from 1; 0 for the table itself';
+COMMENT ON COLUMN meta.data_dictionary.type IS 'SQL type; NULL for the table itself';
+COMMENT ON COLUMN meta.data_dictionary.is_key IS 'whether the column is part of what identifies a row';
+COMMENT ON COLUMN meta.data_dictionary.currency_column IS 'for an amount: the column beside it with its currency';
+COMMENT ON COLUMN meta.data_dictionary.source_field IS 'way to the field in the API''s record, in API names; NULL for columns this program adds';
+COMMENT ON COLUMN meta.data_dictionary.known_values IS 'values the API''s documentation names; NULL if it names none';
+COMMENT ON COLUMN meta.data_dictionary.about IS 'meaning, with unit';

@@ -1,0 +1,40 @@
+"""SQL as text: quoting of names and strings, and the fixed statements in `sql/`. Nothing is executed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier, whatever it holds."""
+    if not name or "\0" in name:
+        raise ValueError("a name is empty or holds NUL")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def names(columns: Iterable[str]) -> str:
+    """A comma-separated list of identifiers."""
+    return ", ".join(quoted(column) for column in columns)
+
+
+def literal(text: str) -> str:
+    """A text as a string literal. Values from payloads never come this way: they are bound or read from files."""
+    if "\0" in text:
+        raise ValueError("a text holds NUL")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def literal_path(path: Path) -> str:
+    """A file as a string literal that names this file only: DuckDB reads `*`, `?` and `[` in paths as patterns."""
+    return literal("".join(f"[{char}]" if char in "*?[" else char for char in str(path.absolute())))
+
+
+def fixed(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text("utf-8")
+
+
+def present(expression: str) -> str:
+    """True where a key value is there: neither NULL nor an empty text."""
+    return f"coalesce({expression}::VARCHAR, '') <> ''"
