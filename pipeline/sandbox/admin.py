@@ -1,0 +1,42 @@
+"""The admin port: what the journal holds, as JSON, for tools in other processes. Reads only."""
+
+from __future__ import annotations
+
+import ssl
+
+import msgspec
+from aiohttp import web
+
+from pipeline.sandbox.journal import Journal
+
+
+def make_app(journal: Journal) -> web.Application:
+    """GET /journal[?last=N] and GET /counters."""
+
+    async def show_journal(request: web.Request) -> web.Response:
+        last = request.query.get("last", "")
+        if last and not (last.isascii() and last.isdigit()):
+            return web.json_response({"message": "last must be a whole number"}, status=400)
+        entries = journal.entries
+        return _json(entries[-int(last) or len(entries) :] if last else entries)
+
+    async def show_counters(_request: web.Request) -> web.Response:
+        return _json(journal.counts)
+
+    app = web.Application()
+    app.router.add_get("/journal", show_journal)
+    app.router.add_get("/counters", show_counters)
+    return app
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+async def start(app: web.Application, port: int, tls: ssl.SSLContext) -> tuple[web.AppRunner, int]:
+    """Listen on the loopback interface; the port it got."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
+    await site.start()
+    return runner, int(runner.addresses[0][1])

@@ -1,0 +1,148 @@
+"""Expenses as columns under their claims, and their JSON.
+
+Only what decides order, filters and structure is kept; everything else about a row is drawn again when it is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pipeline.sandbox.data import names
+from pipeline.sandbox.data.claims import MILEAGE, Claims, Counted
+from pipeline.sandbox.data.coding import FREE, FULL, JPY, USD, converted, included_tax, make_types, ranges, rates
+from pipeline.sandbox.data.draw import Draws, Ints
+from pipeline.sandbox.data.lifecycle import NONE
+from pipeline.sandbox.data.lines import line_order
+from pipeline.sandbox.data.text import texts
+
+FIRST_ID: Final = 5_000_001
+TYPES: Final = make_types(
+    (
+        ("Flights", "FLT", "6-1110", 12_000, 190_000, FULL),
+        ("Accommodation", "ACC", "6-1120", 14_000, 140_000, FULL),
+        ("Meals", "MEA", "6-1130", 900, 18_000, FULL),
+        ("Taxi and Ride Share", "TXI", "6-1140", 1_200, 12_000, FULL),
+        ("Parking and Tolls", "PRK", "6-1150", 400, 6_000, FULL),
+        ("Fuel", "FUE", "6-1160", 3_000, 16_000, FULL),
+        ("Entertainment", "ENT", "6-1310", 3_000, 150_000, FULL),
+        ("Software Subscriptions", "SUB", "6-1410", 1_500, 90_000, FULL),
+        ("Telephone", "TEL", "6-1420", 2_000, 15_000, FULL),
+        ("Training", "TRN", "6-1510", 8_000, 250_000, FULL),
+        ("Stationery", "STA", "6-1610", 500, 25_000, FULL),
+        ("Bank and Government Fees", "FEE", "6-1710", 250, 9_000, FREE),
+        ("Mileage", "MIL", "6-1810", 0, 0, FREE),
+    )
+)
+_TYPE_WEIGHTS: Final = (9, 9, 20, 14, 10, 9, 6, 6, 4, 3, 7, 3)
+ENTERTAINMENT, MILEAGE_TYPE = 6, 12
+CENTS_PER_KM: Final = 88
+_COUNT_WEIGHTS: Final = (1, 27, 25, 17, 11, 7, 5, 3, 2, 2, 1, 1, 1)
+_FOREIGN_WEIGHTS: Final = (8, 14, 40, 14, 10, 8, 4, 2)
+PERSONAL, OMITTED, SPLIT = 1, 2, 4
+RECIPIENTS: Final = texts(
+    [
+        {"type": kind, "name": f"{names.FIRST_NAMES[(n * 5 + k * 3) % 40]} {names.SURNAMES[(n * 3 + k * 11) % 40]}"}
+        for k, kind in enumerate(("employee", "client", "employee", "other")[: n % 4 + 1])
+    ]
+    for n in range(64)
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Amounts:
+    """Money of some expenses: cents in their currency and in the claim's; taxed how: 0 not, 1 by rate, 2 typed."""
+
+    currency: Ints
+    gross: Ints
+    tax: Ints
+    tax_kind: Ints
+    rate: Ints
+    home_gross: Ints
+    home_tax: Ints
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Expenses:
+    """Columns in table order: neighbours under their claim. `flags` is a sum of PERSONAL, OMITTED, SPLIT."""
+
+    seed: int
+    claims: Claims
+    claim: Ints
+    number: Ints
+    updated: Ints
+    flags: Ints
+    starts: Ints
+
+    def kinds(self, rows: Ints) -> Ints:
+        """Rows of `TYPES`."""
+        drawn = Draws(self.seed, "expense").weighted("kind", self.number[rows], _TYPE_WEIGHTS)
+        return np.where(self.claims.kind[self.claim[rows]] == MILEAGE, MILEAGE_TYPE, drawn)
+
+    def company(self, rows: Ints) -> Ints:
+        return self.claims.company[self.claim[rows]].astype(np.int64)
+
+    def days(self, rows: Ints) -> Ints:
+        """When the money was spent: a day within the claim's period."""
+        first, last = self.claims.period(self.claim[rows])
+        return first + Draws(self.seed, "expense").below("day", self.number[rows], last - first + 1)
+
+    def kilometres(self, rows: Ints) -> Ints:
+        """Length of the drive, for mileage."""
+        return 5 + Draws(self.seed, "expense").skewed("kilometres", self.number[rows], 600)
+
+    def amounts(self, rows: Ints) -> Amounts:
+        """The money of some rows."""
+        draws, number, company, kind = (
+            Draws(self.seed, "expense"),
+            self.number[rows],
+            self.company(rows),
+            self.kinds(rows),
+        )
+        gross = TYPES.low_cents[kind] + draws.skewed("gross", number, TYPES.span_cents[kind])
+        gross = np.where(draws.chance("whole dollars", number, 220), (gross // 100 + 1) * 100, gross)
+        is_mileage = kind == MILEAGE_TYPE
+        gross = np.where(is_mileage, self.kilometres(rows) * CENTS_PER_KM, gross)
+        foreign = draws.weighted("currency", number, _FOREIGN_WEIGHTS)
+        foreign = np.where(foreign == company, USD, foreign)
+        currency = np.where(draws.chance("foreign", number, 110) & ~is_mileage, foreign, company)
+        gross = np.where(currency == JPY, (gross // 100 + 1) * 10_000, gross)  # yen have no cents and are many
+        full = included_tax(gross, company)
+        at_home = currency == company
+        by_hand = draws.chance("typed tax", number, np.where(at_home, 60, 300))
+        tax_kind = np.where(by_hand & ~is_mileage, 2, np.where(at_home & TYPES.is_taxed[kind], 1, 0))
+        typed = np.where(currency == JPY, full // 100 * 100, full * draws.below("tax share", number, 101) // 100)
+        tax = np.select([tax_kind == 1, tax_kind == 2], [full, typed], default=0)
+        rate = rates(company, currency, self.days(rows))
+        return Amounts(currency, gross, tax, tax_kind, rate, converted(gross, rate), converted(tax, rate))
+
+    def counted(self, claims: Ints) -> Counted:
+        """What the expenses of some claims add to their totals: the personal and the omitted add nothing."""
+        rows, owner, _ = ranges(self.starts, claims)
+        counts = (self.flags[rows] & (PERSONAL | OMITTED)) == 0
+        made = self.amounts(rows[counts])
+        return Counted(owner[counts], made.currency, made.gross, made.tax, made.home_gross, made.home_tax)
+
+
+def make_expenses(seed: int, claims: Claims) -> Expenses:
+    """The expenses of all claims: about three each, none where a claim has no status yet."""
+    draws = Draws(seed, "expense")
+    counts = Draws(seed, "claim").weighted("expenses", claims.number, _COUNT_WEIGHTS)
+    counts[claims.fate.status == NONE] = 0
+    starts = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=starts[1:])
+    by_creation = np.zeros(len(counts), dtype=np.int64)
+    by_creation[claims.number] = counts
+    first_number = (np.cumsum(by_creation) - by_creation)[claims.number]
+    claim, place, updated = line_order(draws, first_number, counts, claims.created, claims.fate.updated)
+    number = first_number[claim] + place
+    flags = (
+        PERSONAL * draws.chance("personal", number, 25)
+        + OMITTED * draws.chance("omitted", number, 15)
+        + SPLIT * (draws.chance("split", number, 60) & (claims.kind[claim] != MILEAGE))
+    )
+    return Expenses(
+        seed, claims, claim.astype(np.int32), number.astype(np.int32), updated, flags.astype(np.int8), starts
+    )

@@ -1,0 +1,105 @@
+"""Values of the sandbox: its settings, a request, and the answers it can give. Nothing here does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """How to serve.
+
+    Args:
+        state_dir: folder for the certificate authority, the signing secret and the list of tokens; made if missing.
+        seed: decides every byte of the books.
+        claims: how many claims the books hold; all else grows with them.
+        port, admin_port: on the loopback interface; 0 takes a free one.
+        page_cap: the greatest page, whatever `limit` asks for.
+        gzip: whether to compress bodies over 1 KB for clients that accept it.
+        journal_entries: how many requests the journal remembers; its counters are exact for all.
+    """
+
+    state_dir: Path
+    seed: int = 20260630
+    claims: int = 4000
+    port: int = 0
+    admin_port: int = 0
+    page_cap: int = 1000
+    gzip: bool = True
+    journal_entries: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it was sent: decoded path segments, query pairs in order, header names in lower case."""
+
+    method: str
+    target: str
+    segments: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    headers: Mapping[str, str] = field(repr=False)
+    received_at: datetime
+
+    @property
+    def path(self) -> str:
+        """The path as sent, without the query."""
+        return self.target.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Which records an answer holds: rows of a table, and places among the records injected there."""
+
+    resource: str
+    context: tuple[str, ...]
+    rows: range | tuple[int, ...] = range(0)
+    injected: range = range(0)
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) + len(self.injected)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer; the server adds date, length, compression and connection headers."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    served: Served | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these bytes as they are."""
+
+    raw: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let time pass before the next step."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the connection: in order, or by a reset when `abort`."""
+
+    abort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """An answer written step by step, legal HTTP or not; `status` is what the journal says."""
+
+    steps: tuple[Send | Wait | Close, ...]
+    status: int = 0
+
+
+Answer = Reply | Script

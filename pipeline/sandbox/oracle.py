@@ -1,0 +1,63 @@
+"""Every record the books hold, asked past all paging: what a complete reader must find. For tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from pipeline.resources import Catalogue, read_catalogue
+from pipeline.sandbox.answer import State
+from pipeline.sandbox.routes import read_query
+
+Context = tuple[str, ...]
+
+
+def records(
+    state: State, resource: str, context: Context | None, filters: Mapping[str, str]
+) -> list[tuple[Context, dict[str, Any]]]:
+    """Every record of a resource, parsed, with its parents' keys, in the order the lists serve them.
+
+    Args:
+        state: what is being served.
+        resource: its name in the catalogue.
+        context: parents' keys, outermost first; None goes through all parents.
+        filters: query parameters, as `includePersonal="true"`; left out ones have their defaults.
+
+    Amounts are Decimals. Injected records that are not JSON objects are left out.
+    """
+    catalogue = read_catalogue()
+    wanted = dict(read_query(catalogue[resource], tuple(filters.items()), page_cap=1).wanted)
+    table = state.books.tables[resource]
+    found: list[tuple[Context, dict[str, Any]]] = []
+    for where, group in _lists(state, catalogue, resource):
+        if context is not None and where != context:
+            continue
+        if group is not None:
+            text = b"[" + table.joined(table.select(group, wanted), state.books.shelf) + b"]"
+            found += [(where, record) for record in json.loads(text, parse_float=Decimal)]
+        for text in state.injected.get((resource, where), ()):
+            try:
+                record = json.loads(text, parse_float=Decimal)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                found.append((where, record))
+    return found
+
+
+def _lists(state: State, catalogue: Catalogue, resource: str) -> Iterator[tuple[Context, int | None]]:
+    """Parents' keys and the group of each list of a resource; no group under an injected parent."""
+    parent = catalogue[resource].parent
+    if parent is None:
+        yield (), 0
+        return
+    table = state.books.tables[parent]
+    for where, group in _lists(state, catalogue, parent):
+        if group is not None:
+            rows = table.group(group)
+            for row, key in zip(range(rows.start, rows.stop), table.ids[rows].tolist(), strict=True):
+                yield (*where, str(key)), row
+        for key in state.parents.get((parent, where), {}):
+            yield (*where, key), None

@@ -1,0 +1,176 @@
+"""Starts and stops a sandbox, in this event loop or in a thread of its own, and is the handle that tests hold."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+import queue
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.resources import read_catalogue
+from pipeline.sandbox import admin, authority, tokens
+from pipeline.sandbox.answer import Forced, State, error
+from pipeline.sandbox.data import make_books
+from pipeline.sandbox.data.text import json_text
+from pipeline.sandbox.journal import Journal
+from pipeline.sandbox.model import Answer, SandboxSettings
+from pipeline.sandbox.oracle import Context, records
+from pipeline.sandbox.routes import make_routes
+from pipeline.sandbox.server import Host, connection_factory
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A sandbox that listens.
+
+    `base_url` and `admin_url` are HTTPS on loopback without a trailing slash; `token` is good for two years.
+    """
+
+    settings: SandboxSettings
+    base_url: str
+    admin_url: str
+    ca_file: Path
+    token: str = dataclasses.field(repr=False)
+    token_id: str
+    journal: Journal = dataclasses.field(repr=False)
+    host: Host = dataclasses.field(repr=False)
+
+    def inject(self, resource: str, context: Context, records: Sequence[bytes | Mapping[str, object]]) -> None:
+        """Append records to the end of one list, whatever the filters.
+
+        `context` are the parents' keys, outermost first. Bytes go out as they are, sound JSON or not. A record with a
+        readable key can be a parent: its lists exist, and more can be injected into them.
+        """
+        state = self.host.state
+        key_name = next(r.key for r in read_catalogue() if r.name == resource)
+        raw = tuple(r if isinstance(r, bytes) else json_text(dict(r)).encode() for r in records)
+        place = (resource, context)
+        keyed = {key: text for text in raw if (key := _key_of(text, key_name)) is not None}
+        self.host.state = dataclasses.replace(
+            state,
+            injected={**state.injected, place: (*state.injected.get(place, ()), *raw)},
+            parents={**state.parents, place: {**state.parents.get(place, {}), **keyed}},
+        )
+
+    def force(self, path_prefix: str, status: int) -> None:
+        """Answer every path that starts so with an error of this status, until `release`."""
+        self.answer_with(path_prefix, error(status))
+
+    def answer_with(self, path_prefix: str, given: Answer) -> None:
+        """Answer every path that starts so with this reply or script, until `release`; the newest rule wins."""
+        state = self.host.state
+        self.host.state = dataclasses.replace(state, forced=(Forced(path_prefix, given), *state.forced))
+
+    def release(self) -> None:
+        """Forget all forced answers."""
+        self.host.state = dataclasses.replace(self.host.state, forced=())
+
+    def revoke(self) -> None:
+        """Revoke the token of this handle: the next request gets 401."""
+        tokens.revoke(self.settings.state_dir, self.token_id, now=datetime.now(UTC))
+
+    def records(
+        self, resource: str, context: Context | None = None, **filters: str
+    ) -> list[tuple[Context, dict[str, Any]]]:
+        """Every record the books hold of a resource, with its parents' keys; see `oracle.records`."""
+        return records(self.host.state, resource, context, filters)
+
+
+@asynccontextmanager
+async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
+    """A sandbox that listens on loopback until the block ends.
+
+    Raises:
+        ValueError: the settings ask for impossible books.
+        OSError: a port is taken, or the state folder cannot be written.
+    """
+    now = datetime.now(UTC)
+    ca_file, tls = authority.certificates(settings.state_dir, now)
+    token = tokens.new(settings.state_dir, now=now, name="printed when serving began")
+    state = await asyncio.to_thread(_make_state, settings)
+    row_counts = {name: table.row_count for name, table in state.books.tables.items()}
+    journal = Journal(row_counts, settings.journal_entries)
+    host = Host(state, journal, settings.state_dir, gzip=settings.gzip)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(connection_factory(host), "127.0.0.1", settings.port, ssl=tls)
+    try:
+        runner, admin_port = await admin.start(admin.make_app(journal), settings.admin_port, tls)
+        try:
+            port = int(server.sockets[0].getsockname()[1])
+            yield Running(
+                settings=settings,
+                base_url=f"https://127.0.0.1:{port}",
+                admin_url=f"https://127.0.0.1:{admin_port}",
+                ca_file=ca_file,
+                token=token.text,
+                token_id=token.entry.id,
+                journal=journal,
+                host=host,
+            )
+        finally:
+            await runner.cleanup()
+    finally:
+        server.close()
+        for connection in tuple(host.connections):
+            connection.close()
+        await server.wait_closed()
+
+
+def _make_state(settings: SandboxSettings) -> State:
+    return State(
+        books=make_books(settings.seed, settings.claims),
+        routes=make_routes(read_catalogue()),
+        gate=tokens.open_gate(settings.state_dir),
+        # From the seed, not at random: the same books give the same pages, cursors included.
+        cursor_key=hashlib.sha256(f"cursors of {settings.seed}".encode()).digest(),
+        page_cap=settings.page_cap,
+    )
+
+
+@contextmanager
+def in_thread(settings: SandboxSettings) -> Iterator[Running]:
+    """The same, on an event loop in a thread of its own, for callers without one."""
+    ready: queue.SimpleQueue[Running | BaseException] = queue.SimpleQueue()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        async with serving(settings) as running:
+            ready.put(running)
+            await stop.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            try:
+                runner.run(serve())
+            except BaseException as failure:  # noqa: BLE001 - handed to the thread that waits, whatever it is
+                ready.put(failure)
+
+    thread = threading.Thread(target=run, name="sandbox", daemon=True)
+    thread.start()
+    started = ready.get()
+    if isinstance(started, BaseException):
+        thread.join()
+        raise started
+    try:
+        yield started
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def _key_of(text: bytes, name: str) -> str | None:
+    """The key of an injected record, if it can be read."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    key = found.get(name) if isinstance(found, dict) else None
+    return key if isinstance(key, str) else None
