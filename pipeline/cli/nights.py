@@ -77,7 +77,7 @@ def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
     with warehouse.connect(nightly.pointer_of(data)) as connection:
         for title, sql in DEMO_QUERIES:
             click.echo(f"\n{title}\n\n{sql}\n")
-            click.echo(as_text(connection.sql(sql)))
+            click.echo(as_text(warehouse.query(connection, sql)))
     shown_data = data.relative_to(Path.cwd()) if data.is_relative_to(Path.cwd()) else data
     click.echo(
         f"\nYours to explore:\n"

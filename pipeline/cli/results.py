@@ -15,7 +15,7 @@ import click
 from pipeline.errors import ConfigError, TokenError
 
 if TYPE_CHECKING:
-    import duckdb
+    from pipeline.warehouse import Answer
 
 _ROWS_AT_ONCE = 10_000
 
@@ -44,7 +44,7 @@ def print_query(data: Path, sql: str, form: str, output: Path | None) -> None:
             _write_text(found, form, file)
 
 
-def _write_text(found: duckdb.DuckDBPyRelation, form: str, out: Any) -> None:
+def _write_text(found: Answer, form: str, out: Any) -> None:
     if form == "csv":
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(found.columns)
@@ -56,7 +56,7 @@ def _write_text(found: duckdb.DuckDBPyRelation, form: str, out: Any) -> None:
         out.write(as_text(found) + "\n")
 
 
-def _write_json(found: duckdb.DuckDBPyRelation, out: Any) -> None:
+def _write_json(found: Answer, out: Any) -> None:
     import msgspec
 
     encoder = msgspec.json.Encoder(decimal_format="number")  # exact: 0.10 stays 0.10
@@ -68,19 +68,19 @@ def _write_json(found: duckdb.DuckDBPyRelation, out: Any) -> None:
     out.write("[]\n" if before.startswith("[") else "\n]\n")
 
 
-def _write_parquet(found: duckdb.DuckDBPyRelation, output: Path) -> None:
+def _write_parquet(found: Answer, output: Path) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(found.to_arrow_table(), output, compression="zstd", write_page_checksum=True)
     click.echo(f"{output}: written", err=True)
 
 
-def _blocks(found: duckdb.DuckDBPyRelation) -> Iterator[list[tuple[Any, ...]]]:
+def _blocks(found: Answer) -> Iterator[list[tuple[Any, ...]]]:
     while rows := found.fetchmany(_ROWS_AT_ONCE):
         yield rows
 
 
-def as_text(found: duckdb.DuckDBPyRelation) -> str:
+def as_text(found: Answer) -> str:
     """An aligned table: header, rule, rows; numbers to the right."""
     rows = found.fetchall()
     cells = [[_plain(value) if value is not None else "" for value in row] for row in rows]

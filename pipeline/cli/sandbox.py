@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -31,8 +32,12 @@ def sandbox() -> None:
 @sandbox.command(short_help="Serve until stopped.")
 @_STATE
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the API; 0 takes a free one.")
-@click.option("--claims", type=click.IntRange(10, 2_000_000), default=4000, show_default=True, help="Size of the books.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same books.")
+@click.option(
+    "--claims", type=click.IntRange(10, 2_000_000), default=4000, show_default=True, help="Size of the books."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same books."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once it listens.")
 @click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
 def serve(state: Path, port: int, claims: int, seed: int, as_json: bool, debug: bool) -> None:  # noqa: ARG001
@@ -47,7 +52,9 @@ def serve(state: Path, port: int, claims: int, seed: int, as_json: bool, debug: 
 
     from pipeline.sandbox import SandboxSettings
 
-    asyncio.run(_serve(SandboxSettings(state_dir=state.absolute(), port=port, claims=claims, seed=seed), as_json=as_json))
+    asyncio.run(
+        _serve(SandboxSettings(state_dir=state.absolute(), port=port, claims=claims, seed=seed), as_json=as_json)
+    )
 
 
 async def _serve(settings: object, *, as_json: bool) -> None:
@@ -94,7 +101,7 @@ def token_new(state: Path) -> None:
     """Issue a token and print it. It is shown this once."""
     from pipeline.sandbox import tokens
 
-    click.echo(tokens.new(state.absolute()))
+    click.echo(tokens.new(state.absolute(), now=datetime.now(UTC)).text)
 
 
 @token.command("list", short_help="List issued tokens.")
@@ -105,12 +112,22 @@ def token_list(state: Path, as_json: bool) -> None:
     from pipeline.cli.results import aligned
     from pipeline.sandbox import tokens
 
-    found = tokens.issued(state.absolute())
+    now = datetime.now(UTC)
+    found = [
+        {
+            "id": one.id,
+            "name": one.name,
+            "issued_at": one.issued_at.isoformat(),
+            "expires_at": one.expires_at.isoformat(),
+            "state": one.state(now),
+        }
+        for one in tokens.listed(state.absolute())
+    ]
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    cells = [[one["id"], one["issued_at"], one["expires_at"], one["state"]] for one in found]
-    click.echo(aligned(["id", "issued", "expires", "state"], cells, [False] * 4) if cells else "no tokens yet")
+    cells = [list(one.values()) for one in found]
+    click.echo(aligned(["id", "name", "issued", "expires", "state"], cells, [False] * 5) if cells else "no tokens yet")
 
 
 @token.command("revoke", short_help="Revoke a token at once.")
@@ -118,7 +135,12 @@ def token_list(state: Path, as_json: bool) -> None:
 @_STATE
 def token_revoke(token_id: str, state: Path) -> None:
     """Revoke a token: the next request with it is refused."""
+    from pipeline.errors import ConfigError
     from pipeline.sandbox import tokens
 
-    tokens.revoke(state.absolute(), token_id)
+    try:
+        tokens.revoke(state.absolute(), token_id, now=datetime.now(UTC))
+    except KeyError:
+        where = f"sandbox token revoke · {state}"
+        raise ConfigError("there is no such token", where=where, do="see `prospend sandbox token list`") from None
     click.echo(f"{token_id} is revoked")

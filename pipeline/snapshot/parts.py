@@ -31,17 +31,15 @@ QUARANTINE = "_quarantine"
 # Rows of one read-back step; bounds memory whatever the row groups' size.
 _READ_BACK_ROWS = 65_536
 
-_QUARANTINE_SCHEMA = pa.schema(
-    [
-        pa.field("resource", pa.string(), nullable=False),
-        pa.field("context", pa.string(), nullable=False),
-        pa.field("page", pa.int32(), nullable=False),
-        pa.field("record", pa.int32(), nullable=False),
-        pa.field("field", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("raw", pa.binary(), nullable=False),
-    ]
-)
+_QUARANTINE_TYPES: dict[str, pa.DataType] = {
+    "resource": pa.string(),
+    "context": pa.string(),
+    "page": pa.int32(),
+    "record": pa.int32(),
+    "field": pa.string(),
+    "reason": pa.string(),
+    "raw": pa.binary(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +135,8 @@ class Staging:
     def abandon(self) -> None:
         """Drop everything staged. Closing comes first, so that no thread writes into a removed folder."""
         for writing in self.writing.values():
-            with writing.lock:
-                with contextlib.suppress(OSError, pa.ArrowException):  # it is about to be removed
-                    writing.writer.close()
+            with writing.lock, contextlib.suppress(OSError, pa.ArrowException):  # it is about to be removed
+                writing.writer.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def seal_parts(self) -> tuple[SealedResource, ...]:
@@ -161,16 +158,16 @@ class Staging:
         return SealedResource(name, (part,), rows, totals, writing.watermark)
 
     def _seal_quarantine(self, quarantined: Sequence[Quarantined]) -> SealedResource:
-        columns = [
-            [one.resource for one in quarantined],
-            [json.dumps(dict(one.context)) for one in quarantined],
-            [one.page for one in quarantined],
-            [one.record for one in quarantined],
-            [one.field for one in quarantined],
-            [one.reason for one in quarantined],
-            [bytes(one.raw) for one in quarantined],
-        ]
-        table = pa.table(columns, schema=_QUARANTINE_SCHEMA)
+        values: dict[str, list[object]] = {
+            "resource": [one.resource for one in quarantined],
+            "context": [json.dumps(dict(one.context)) for one in quarantined],
+            "page": [one.page for one in quarantined],
+            "record": [one.record for one in quarantined],
+            "field": [one.field for one in quarantined],
+            "reason": [one.reason for one in quarantined],
+            "raw": [bytes(one.raw) for one in quarantined],
+        }
+        table = pa.table({name: pa.array(values[name], kind) for name, kind in _QUARANTINE_TYPES.items()})
         with storing(f"seal · {QUARANTINE}"):
             path = self.root / QUARANTINE / "part-00000.parquet"
             make_folder(path.parent)
