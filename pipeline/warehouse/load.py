@@ -6,7 +6,8 @@ The SQL is generated from `pipeline.tables`; every name passes `text.quoted`. To
 # ruff: noqa: S608 - generated SQL is the purpose here; names and texts pass `text.quoted` and `text.literal`
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import duckdb
 
@@ -29,7 +30,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]
     """Every table stands, empty, with its columns in order. No primary keys: they would cost four times the load."""
     for table in tables:
         columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in table.columns)
-        connection.execute(f"CREATE TABLE {schema}.{quoted(table.name)} ({columns})").fetchall()
+        kind = "TEMP TABLE" if schema == ASIDE else "TABLE"
+        connection.execute(f"CREATE {kind} {schema}.{quoted(table.name)} ({columns})").fetchall()
 
 
 def comment_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
@@ -67,10 +69,22 @@ def load(connection: duckdb.DuckDBPyConnection, parts: Parts) -> int:
         _insert(connection, tables, source)
         return 0
     places = f"temp.{quoted(_PLACES)} USING ({names(_PLACE)})"
-    _insert(connection, tables, f"{source} ANTI JOIN {places}")
     create_tables(connection, tables, schema=ASIDE)
-    _insert(connection, tables, f"{source} SEMI JOIN {places}", schema=ASIDE)
+    with _one_thread(connection):
+        _insert(connection, tables, f"{source} ANTI JOIN {places}")
+        _insert(connection, tables, f"{source} SEMI JOIN {places}", schema=ASIDE)
     return superseded
+
+
+@contextmanager
+def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A join on several threads gives its rows in another order each time; on one it keeps theirs, and costs less."""
+    ((threads,),) = connection.execute("SELECT current_setting('threads')").fetchall()
+    connection.execute("SET threads = 1").fetchall()
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {int(threads)}").fetchall()
 
 
 def _parquet(files: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipeline.errors import ConfigError, LocalAccess, PipelineError, StoredDataDamaged
+from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
 from pipeline.warehouse.audit import row_counts
 from pipeline.warehouse.faults import duckdb_failure
 from pipeline.warehouse.load import SCHEMA
@@ -46,19 +45,18 @@ def connect(pointer: Path) -> duckdb.DuckDBPyConnection:
     where = str(pointer)
     try:
         path = pointer.resolve(strict=True)
-        readable = path.is_file() and os.access(path, os.R_OK)
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
     except FileNotFoundError:
         if pointer.is_symlink():
             raise StoredDataDamaged("the pointer leads to a generation that is gone", where=where) from None
         raise ConfigError("there is no warehouse yet", where=where, do="run `prospend run`") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
-        raise LocalAccess(f"the pointer cannot be followed ({type(error).__name__})", where=where) from error
-    if not readable:
-        raise LocalAccess("the warehouse cannot be read by this user", where=str(path))
+        raise LocalAccess(f"the warehouse cannot be read by this user ({type(error).__name__})", where=where) from error
+    if is_empty:
+        raise StoredDataDamaged("the warehouse file is empty", where=str(path))
     if log_of(path).exists():
         raise StoredDataDamaged("a DuckDB log lies beside the warehouse: it is not as published", where=str(path))
-    if path.stat().st_size == 0:
-        raise StoredDataDamaged("the warehouse file is empty", where=str(path))
     return open_file(path)
 
 
@@ -157,13 +155,24 @@ def _gives_rows(statement: duckdb.Statement) -> bool:
     return statement.expected_result_type == [duckdb.ExpectedResultType.QUERY_RESULT] or statement.type.name == "MULTI"
 
 
+# What DuckDB says in these speaks of the statement; in others it may quote a value of the data.
+_OF_THE_STATEMENT = (
+    duckdb.ParserException,
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.PermissionException,
+    duckdb.NotImplementedException,
+)
+
+
 @contextmanager
 def _asking() -> Iterator[None]:
-    """What DuckDB has against a statement, in its own first line: the person asking wrote it."""
+    """What DuckDB has against a statement becomes an error of ours, never with a value of the data in it."""
     try:
         yield
     except duckdb.Error as error:
-        failure: PipelineError = duckdb_failure(error, "query") or ConfigError(
-            str(error).partition("\n")[0], where="query", do="correct the statement"
-        )
-        raise failure from error
+        said = str(error).partition("\n")[0] if isinstance(error, _OF_THE_STATEMENT) else type(error).__name__
+        failure = duckdb_failure(error, "query")
+        raise failure or ConfigError(
+            f"DuckDB does not carry out the statement: {said}", where="query", do="correct the statement"
+        ) from error
