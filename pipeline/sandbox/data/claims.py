@@ -15,19 +15,9 @@ from pipeline.sandbox.data.draw import Draws, Ints
 from pipeline.sandbox.data.lifecycle import FINALISED, STATUS_TEXTS, STATUSES, Fate
 from pipeline.sandbox.data.people import People, claimant_fields
 from pipeline.sandbox.data.table import Condition, Table, sort_key
-from pipeline.sandbox.data.text import (
-    Texts,
-    Value,
-    instants,
-    integers,
-    lists,
-    put_together,
-    quoted,
-    record,
-    take,
-    texts,
-)
+from pipeline.sandbox.data.text import Texts, Value, lists, put_together, quoted, record, take, texts
 from pipeline.sandbox.data.times import DAY_S, creation_times, month_before
+from pipeline.sandbox.data.values import instants, integers, midnights
 
 FIRST_ID: Final = 1_000_001
 KINDS: Final = ("Cash", "Mileage", "Master Card", "Visa", "Wise Virtual Card")
@@ -36,7 +26,7 @@ _KIND_WEIGHTS: Final = (42, 8, 26, 14, 10)
 _KIND_TEXTS: Final = texts(KINDS)
 _SUMMARIES: Final = texts(names.SUMMARIES)
 _NOTES: Final = texts(names.NOTES)
-HOME_TEXTS: Final = take(CURRENCY_TEXTS, np.array([0, 1]))  # AUD, NZD
+HOME_TEXTS: Final = texts(("AUD", "NZD"))
 COMPANY_TEXTS: Final = texts(str(number + 1) for number in range(COMPANY_COUNT))
 CUSTOM_FIELDS: Final = texts(
     [{"type": kind, "name": name, "value": value} for kind, name, value in chosen]
@@ -158,7 +148,7 @@ def _write(draws: Draws, claims: Claims, people: People, rows: Ints, counted: Co
     first_day, last_day = claims.period(rows)
     fields: dict[str, Value] = {
         "id": quoted((integers(number + FIRST_ID),)),
-        "companyId": (take(COMPANY_TEXTS, company),),
+        "companyId": (take(people.company_texts, claimant),),
         **claimant_fields(people, claimant),
         "claimType": (take(_KIND_TEXTS, claims.kind[rows]),),
         "status": (take(STATUS_TEXTS, fate.status),),
@@ -169,8 +159,8 @@ def _write(draws: Draws, claims: Claims, people: People, rows: Ints, counted: Co
         "approvers": lifecycle.approvers(
             fate, people, first=people.manager[claimant], second=people.director[claimant]
         ),
-        "fromDate": instants(first_day * DAY_S),
-        "toDate": instants(last_day * DAY_S),
+        "fromDate": midnights(first_day),
+        "toDate": midnights(last_day),
         **fate_fields(fate, claims.created[rows].astype(np.int64)),
         "customFields": (take(CUSTOM_FIELDS, draws.below("custom fields", number, len(CUSTOM_FIELDS))),),
     }

@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.sandbox.data.dimensions import Dimensions
 from pipeline.sandbox.data.draw import Draws, Ints, Mask
-from pipeline.sandbox.data.text import Texts, Value, money, raw_texts, record, take, texts, where
+from pipeline.sandbox.data.text import Choice, Choices, Value, raw_texts, record, take, texts
 from pipeline.sandbox.data.times import month_of
+from pipeline.sandbox.data.values import money
 
 CURRENCIES: Final = ("AUD", "NZD", "USD", "GBP", "EUR", "SGD", "JPY", "FJD")
 CURRENCY_COUNT: Final = len(CURRENCIES)
@@ -45,10 +46,10 @@ FREE, FULL = 0, 1
 class Types:
     """Expense types as columns: names, codes and general-ledger codes as JSON texts, price range, whether taxed."""
 
-    names: Texts
-    codes: Texts
-    gl_codes: Texts
-    descriptions: Texts
+    names: Choices
+    codes: Choices
+    gl_codes: Choices
+    descriptions: Choices
     low_cents: Ints
     span_cents: Ints
     is_taxed: Mask
@@ -92,10 +93,11 @@ def make_types(rows: tuple[tuple[str, str, str, int, int, int], ...]) -> Types:
 
 def rates(company: Ints, currency: Ints, day: Ints) -> Ints:
     """Millionths of the company's currency for one unit, by currency and day."""
-    return _RATES.ravel()[(company * CURRENCY_COUNT + currency) * _MONTH_COUNT + month_of(day)]
+    found: Ints = _RATES.ravel()[(company * CURRENCY_COUNT + currency) * _MONTH_COUNT + month_of(day)]
+    return found
 
 
-def rate_texts(company: Ints, currency: Ints, day: Ints) -> Texts:
+def rate_texts(company: Ints, currency: Ints, day: Ints) -> Choice:
     """The same as JSON numbers."""
     return take(_RATE_TEXTS, (company * CURRENCY_COUNT + currency) * _MONTH_COUNT + month_of(day))
 
@@ -113,7 +115,7 @@ def included_tax(gross: Ints, company: Ints) -> Ints:
     return signed
 
 
-def amount_fields(gross: Ints, tax: Ints, currency: Texts) -> dict[str, Value]:
+def amount_fields(gross: Ints, tax: Ints, currency: Choice) -> dict[str, Value]:
     """The four fields of a money object: net is always gross less tax."""
     return {
         "grossAmount": money(gross),
@@ -123,7 +125,7 @@ def amount_fields(gross: Ints, tax: Ints, currency: Texts) -> dict[str, Value]:
     }
 
 
-def money_object(gross: Ints, tax: Ints, currency: Texts) -> Value:
+def money_object(gross: Ints, tax: Ints, currency: Choice) -> Value:
     """A money object by itself."""
     return record(amount_fields(gross, tax, currency))
 
@@ -135,21 +137,22 @@ class Coder:
         self._dimensions = dimensions
         self._divisions = raw_texts(f'"{each}"' for each in dimensions.divisions.ids)
         self._entities = raw_texts(f'"{each}"' for each in dimensions.division_entity)
-        self._projects = raw_texts(f'"{each}"' for each in dimensions.projects.ids)
-        self._portfolios = texts(dimensions.project_portfolio)
+        # One more at the end: no project.
+        self._projects = texts((*dimensions.projects.ids, None))
+        self._portfolios = texts((*dimensions.project_portfolio, None))
         self._tax_codes = raw_texts(f'"{each}"' for each in dimensions.tax_codes.ids)
 
     def fields(self, draws: Draws, numbers: Ints, company: Ints, division: Ints) -> dict[str, Value]:
         """Entity, division, project and portfolio: mostly the given division, sometimes another; mostly no project."""
         other = self._dimensions.divisions.draw(draws, "division", numbers, company)
         chosen = np.where(draws.chance("other division", numbers, 120), other, division)
-        project = self._dimensions.projects.draw(draws, "project", numbers, company)
-        has_project = draws.chance("has project", numbers, 250)
+        drawn = self._dimensions.projects.draw(draws, "project", numbers, company)
+        project = np.where(draws.chance("has project", numbers, 250), drawn, len(self._projects) - 1)
         return {
             "entityId": (take(self._entities, chosen),),
             "divisionId": (take(self._divisions, chosen),),
-            "projectId": (where(has_project, take(self._projects, project), "null"),),
-            "portfolioId": (where(has_project, take(self._portfolios, project), "null"),),
+            "projectId": (take(self._projects, project),),
+            "portfolioId": (take(self._portfolios, project),),
         }
 
     def tax_code(self, company: Ints, tax_kind: Ints) -> Value:

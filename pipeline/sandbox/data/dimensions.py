@@ -15,7 +15,7 @@ from pipeline.sandbox.data import names
 from pipeline.sandbox.data.draw import Draws, Ints, Mask
 from pipeline.sandbox.data.suppliers import Record, dates, draw_one, make_suppliers
 from pipeline.sandbox.data.table import Condition, Table, Wanted, first_key_at, sort_key
-from pipeline.sandbox.data.text import Raw, json_text, raw_texts, take
+from pipeline.sandbox.data.text import Raw, json_text, put_together, raw_texts, take
 
 Test = Callable[[Record, Wanted], bool]
 
@@ -175,7 +175,7 @@ def _table(name: str, groups: list[list[Record]], tests: dict[str, Test]) -> Tab
     if stamps.size:
         conditions["minupdateddate"] = updated_since(keys)
     starts = np.cumsum([0, *(len(group) for group in groups)])
-    return Table(name, starts, keys, ids, write=lambda rows: take(made, rows), conditions=conditions)
+    return Table(name, starts, keys, ids, write=lambda rows: put_together((take(made, rows),)), conditions=conditions)
 
 
 def _condition(records: list[Record], test: Test) -> Condition:

@@ -25,20 +25,8 @@ from pipeline.sandbox.data.lines import created_before
 from pipeline.sandbox.data.people import People
 from pipeline.sandbox.data.splits import Parts, child_ids, part_ids, shares
 from pipeline.sandbox.data.table import Table, sort_key
-from pipeline.sandbox.data.text import (
-    Texts,
-    Value,
-    booleans,
-    instants,
-    integers,
-    money,
-    put_together,
-    quoted,
-    record,
-    take,
-    where,
-)
-from pipeline.sandbox.data.times import DAY_S
+from pipeline.sandbox.data.text import Texts, Value, put_together, quoted, record, take, where
+from pipeline.sandbox.data.values import booleans, instants, integers, midnights, money
 
 
 def expense_table(expenses: Expenses, parts: Parts, people: People, coder: Coder) -> Table:
@@ -74,7 +62,8 @@ def expense_split_table(expenses: Expenses, parts: Parts, people: People, coder:
 def _write(expenses: Expenses, parts: Parts, people: People, coder: Coder, rows: Ints) -> Texts:
     draws = Draws(expenses.seed, "expense")
     number = expenses.number[rows].astype(np.int64)
-    kind, flags, made = expenses.kinds(rows), expenses.flags[rows], expenses.amounts(rows)
+    flags, made = expenses.flags[rows], expenses.money.of(rows)
+    kind = made.kind
     is_mileage = kind == MILEAGE_TYPE
     is_split = (flags & SPLIT) > 0
     fields: dict[str, Value] = {
@@ -82,7 +71,7 @@ def _write(expenses: Expenses, parts: Parts, people: People, coder: Coder, rows:
         **TYPES.fields(kind, draws, number),
         "quantity": (integers(np.where(is_mileage, expenses.kilometres(rows), 1)),),
         "unitPrice": money(np.where(is_mileage, CENTS_PER_KM, made.gross)),
-        "transactionDate": instants(expenses.days(rows) * DAY_S),
+        "transactionDate": midnights(expenses.days(rows)),
         "expenseType": (take(TYPES.names, kind),),
         "glCode": (take(TYPES.gl_codes, kind),),
         **_coding(expenses, people, coder, rows),
@@ -134,9 +123,10 @@ def _write_parts(expenses: Expenses, parts: Parts, people: People, coder: Coder,
     number = expenses.number[parent].astype(np.int64)
     draws = Draws(expenses.seed, "expense_split")
     own_number = number * 4 + place
-    made, kind, company = expenses.amounts(parent), expenses.kinds(parent), expenses.company(parent)
+    made, company = expenses.money.of(parent), expenses.company(parent)
+    kind = made.kind
     share = shares(draws, number, place, parts.starts[parent + 1] - parts.starts[parent])
-    unit = np.where(made.currency == JPY, 100, 1)
+    unit = np.where(made.currency == JPY, 100, 1)  # yen have no cents
     fields: dict[str, Value] = {
         "id": part_ids(number + FIRST_ID, place),
         "splitParent": quoted((integers(number + FIRST_ID),)),
@@ -146,7 +136,9 @@ def _write_parts(expenses: Expenses, parts: Parts, people: People, coder: Coder,
         "glCode": (take(TYPES.gl_codes, kind),),
         **_part_coding(expenses, people, coder, parent, own_number),
         "taxCodeId": coder.tax_code(company, made.tax_kind),
-        **amount_fields(share.of(made.gross, unit), share.of(made.tax, unit), take(CURRENCY_TEXTS, made.currency)),
+        **amount_fields(
+            share.of(made.gross // unit) * unit, share.of(made.tax // unit) * unit, take(CURRENCY_TEXTS, made.currency)
+        ),
         "claimCurrencyTotal": money_object(
             share.of(made.home_gross), share.of(made.home_tax), take(HOME_TEXTS, company)
         ),

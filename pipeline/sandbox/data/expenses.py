@@ -5,7 +5,7 @@ Only what decides order, filters and structure is kept; everything else about a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,7 @@ CENTS_PER_KM: Final = 88
 _COUNT_WEIGHTS: Final = (1, 27, 25, 17, 11, 7, 5, 3, 2, 2, 1, 1, 1)
 _FOREIGN_WEIGHTS: Final = (8, 14, 40, 14, 10, 8, 4, 2)
 PERSONAL, OMITTED, SPLIT = 1, 2, 4
+_AT_ONCE: Final = 1 << 18
 RECIPIENTS: Final = texts(
     [
         {"type": kind, "name": f"{names.FIRST_NAMES[(n * 5 + k * 3) % 40]} {names.SURNAMES[(n * 3 + k * 11) % 40]}"}
@@ -53,15 +54,19 @@ RECIPIENTS: Final = texts(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Amounts:
-    """Money of some expenses: cents in their currency and in the claim's; taxed how: 0 not, 1 by rate, 2 typed."""
+    """Money of expenses: cents in their currency and in the claim's; `tax_kind` is 0 for none, 1 by rate, 2 typed."""
 
+    kind: Ints  # rows of TYPES
     currency: Ints
     gross: Ints
     tax: Ints
     tax_kind: Ints
-    rate: Ints
     home_gross: Ints
     home_tax: Ints
+
+    def of(self, rows: Ints) -> Amounts:
+        """The money of some rows, wide enough to calculate with."""
+        return Amounts(*(getattr(self, each.name)[rows].astype(np.int64) for each in fields(self)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,55 +80,87 @@ class Expenses:
     updated: Ints
     flags: Ints
     starts: Ints
-
-    def kinds(self, rows: Ints) -> Ints:
-        """Rows of `TYPES`."""
-        drawn = Draws(self.seed, "expense").weighted("kind", self.number[rows], _TYPE_WEIGHTS)
-        return np.where(self.claims.kind[self.claim[rows]] == MILEAGE, MILEAGE_TYPE, drawn)
+    money: Amounts
 
     def company(self, rows: Ints) -> Ints:
         return self.claims.company[self.claim[rows]].astype(np.int64)
 
     def days(self, rows: Ints) -> Ints:
-        """When the money was spent: a day within the claim's period."""
-        first, last = self.claims.period(self.claim[rows])
-        return first + Draws(self.seed, "expense").below("day", self.number[rows], last - first + 1)
+        """When the money was spent."""
+        return _days(Draws(self.seed, "expense"), self.claims, self.claim[rows], self.number[rows])
 
     def kilometres(self, rows: Ints) -> Ints:
         """Length of the drive, for mileage."""
-        return 5 + Draws(self.seed, "expense").skewed("kilometres", self.number[rows], 600)
-
-    def amounts(self, rows: Ints) -> Amounts:
-        """The money of some rows."""
-        draws, number, company, kind = (
-            Draws(self.seed, "expense"),
-            self.number[rows],
-            self.company(rows),
-            self.kinds(rows),
-        )
-        gross = TYPES.low_cents[kind] + draws.skewed("gross", number, TYPES.span_cents[kind])
-        gross = np.where(draws.chance("whole dollars", number, 220), (gross // 100 + 1) * 100, gross)
-        is_mileage = kind == MILEAGE_TYPE
-        gross = np.where(is_mileage, self.kilometres(rows) * CENTS_PER_KM, gross)
-        foreign = draws.weighted("currency", number, _FOREIGN_WEIGHTS)
-        foreign = np.where(foreign == company, USD, foreign)
-        currency = np.where(draws.chance("foreign", number, 110) & ~is_mileage, foreign, company)
-        gross = np.where(currency == JPY, (gross // 100 + 1) * 10_000, gross)  # yen have no cents and are many
-        full = included_tax(gross, company)
-        at_home = currency == company
-        by_hand = draws.chance("typed tax", number, np.where(at_home, 60, 300))
-        tax_kind = np.where(by_hand & ~is_mileage, 2, np.where(at_home & TYPES.is_taxed[kind], 1, 0))
-        typed = np.where(currency == JPY, full // 100 * 100, full * draws.below("tax share", number, 101) // 100)
-        tax = np.select([tax_kind == 1, tax_kind == 2], [full, typed], default=0)
-        rate = rates(company, currency, self.days(rows))
-        return Amounts(currency, gross, tax, tax_kind, rate, converted(gross, rate), converted(tax, rate))
+        return _kilometres(Draws(self.seed, "expense"), self.number[rows])
 
     def counted(self, claims: Ints) -> Counted:
         """What the expenses of some claims add to their totals: the personal and the omitted add nothing."""
         rows, owner, _ = ranges(self.starts, claims)
         counts = (self.flags[rows] & (PERSONAL | OMITTED)) == 0
-        made = self.amounts(rows[counts])
-        return Counted(owner[counts], made.currency, made.gross, made.tax, made.home_gross, made.home_tax)
+        rows = rows[counts]
+        return Counted(
+            owner[counts],
+            *(
+                column[rows].astype(np.int64)
+                for column in (
+                    self.money.currency,
+                    self.money.gross,
+                    self.money.tax,
+                    self.money.home_gross,
+                    self.money.home_tax,
+                )
+            ),
+        )
+
+
+def _days(draws: Draws, claims: Claims, claim: Ints, number: Ints) -> Ints:
+    """A day within the claim's period."""
+    first, last = claims.period(claim)
+    return first + draws.below("day", number, last - first + 1)
+
+
+def _kilometres(draws: Draws, number: Ints) -> Ints:
+    return 5 + draws.skewed("kilometres", number, 600)
+
+
+def _amounts(draws: Draws, claims: Claims, claim: Ints, number: Ints) -> Amounts:
+    """The money of some expenses, by their claims and numbers."""
+    company = claims.company[claim].astype(np.int64)
+    is_mileage = claims.kind[claim] == MILEAGE
+    kind = np.where(is_mileage, MILEAGE_TYPE, draws.weighted("kind", number, _TYPE_WEIGHTS))
+    gross = TYPES.low_cents[kind] + draws.skewed("gross", number, TYPES.span_cents[kind])
+    gross = np.where(draws.chance("whole dollars", number, 220), (gross // 100 + 1) * 100, gross)
+    gross = np.where(is_mileage, _kilometres(draws, number) * CENTS_PER_KM, gross)
+    foreign = draws.weighted("currency", number, _FOREIGN_WEIGHTS)
+    foreign = np.where(foreign == company, USD, foreign)
+    currency = np.where(draws.chance("foreign", number, 110) & ~is_mileage, foreign, company)
+    gross = np.where(currency == JPY, (gross // 100 + 1) * 10_000, gross)  # yen have no cents and are many
+    full = included_tax(gross, company)
+    at_home = currency == company
+    by_hand = draws.chance("typed tax", number, np.where(at_home, 60, 300))
+    tax_kind = np.where(by_hand & ~is_mileage, 2, np.where(at_home & TYPES.is_taxed[kind], 1, 0))
+    typed = np.where(currency == JPY, full // 100 * 100, full * draws.below("tax share", number, 101) // 100)
+    tax = np.select([tax_kind == 1, tax_kind == 2], [full, typed], default=0)
+    rate = rates(company, currency, _days(draws, claims, claim, number))
+    narrow, wide = np.int8, np.int32
+    return Amounts(
+        kind.astype(narrow),
+        currency.astype(narrow),
+        gross.astype(wide),
+        tax.astype(wide),
+        tax_kind.astype(narrow),
+        converted(gross, rate).astype(wide),
+        converted(tax, rate).astype(wide),
+    )
+
+
+def _all_amounts(draws: Draws, claims: Claims, claim: Ints, number: Ints) -> Amounts:
+    """The same for all expenses, some hundred thousand at a time: the steps between take much memory."""
+    parts = [
+        _amounts(draws, claims, claim[first : first + _AT_ONCE], number[first : first + _AT_ONCE])
+        for first in range(0, max(len(number), 1), _AT_ONCE)
+    ]
+    return Amounts(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Amounts)))
 
 
 def make_expenses(seed: int, claims: Claims) -> Expenses:
@@ -143,6 +180,6 @@ def make_expenses(seed: int, claims: Claims) -> Expenses:
         + OMITTED * draws.chance("omitted", number, 15)
         + SPLIT * (draws.chance("split", number, 60) & (claims.kind[claim] != MILEAGE))
     )
-    return Expenses(
-        seed, claims, claim.astype(np.int32), number.astype(np.int32), updated, flags.astype(np.int8), starts
-    )
+    claim, number = claim.astype(np.int32), number.astype(np.int32)
+    money = _all_amounts(draws, claims, claim, number)
+    return Expenses(seed, claims, claim, number, updated, flags.astype(np.int8), starts, money)

@@ -24,21 +24,9 @@ from pipeline.sandbox.data.lines import created_before
 from pipeline.sandbox.data.people import People
 from pipeline.sandbox.data.splits import Parts, child_ids, part_ids, shares
 from pipeline.sandbox.data.table import Table, Wanted, sort_key
-from pipeline.sandbox.data.text import (
-    Texts,
-    Value,
-    booleans,
-    instants,
-    integers,
-    money,
-    put_together,
-    quoted,
-    record,
-    take,
-    texts,
-    where,
-)
+from pipeline.sandbox.data.text import Choice, Texts, Value, nullable, put_together, quoted, record, take, texts
 from pipeline.sandbox.data.times import DAY_S
+from pipeline.sandbox.data.values import booleans, instants, integers, midnights, money
 
 _SUMMARIES: Final = texts(
     ("", "Monthly account", "Progress claim", "Annual renewal", "Delivered to site", "Ad-hoc order")
@@ -100,7 +88,7 @@ def line_split_table(lines: Lines, parts: Parts, people: People, coder: Coder) -
     )
 
 
-def _write(draws: Draws, invoices: Invoices, lines: Lines, people: People, suppliers: Texts, rows: Ints) -> Texts:
+def _write(draws: Draws, invoices: Invoices, lines: Lines, people: People, suppliers: Choice, rows: Ints) -> Texts:
     number = invoices.number[rows].astype(np.int64)
     company = invoices.company[rows].astype(np.int64)
     fate = picked(invoices.fate, rows, np.dtype(np.int64))
@@ -119,8 +107,8 @@ def _write(draws: Draws, invoices: Invoices, lines: Lines, people: People, suppl
         "notes": (take(_NOTES, draws.below("notes", number, len(names.NOTES))),),
         "reference": ('"INV-', integers(10_000 + draws.below("reference", number, 900_000)), '"'),
         "approvers": lifecycle.approvers(fate, people, first=people.manager[clerk], second=people.director[clerk]),
-        "invoiceDate": instants(invoiced * DAY_S),
-        "dueDate": instants(due * DAY_S),
+        "invoiceDate": midnights(invoiced),
+        "dueDate": midnights(due),
         **fate_fields(fate, created),
         "customFields": (take(CUSTOM_FIELDS, draws.below("custom fields", number, len(CUSTOM_FIELDS))),),
     }
@@ -130,7 +118,8 @@ def _write(draws: Draws, invoices: Invoices, lines: Lines, people: People, suppl
 def _write_lines(lines: Lines, parts: Parts, people: People, coder: Coder, rows: Ints) -> Texts:
     draws = Draws(lines.seed, "line")
     number = lines.number[rows].astype(np.int64)
-    kind, flags, made = lines.kinds(rows), lines.flags[rows], lines.amounts(rows)
+    flags, made = lines.flags[rows], lines.money.of(rows)
+    kind = made.kind
     order = lines.invoices.number[lines.invoice[rows]].astype(np.int64)
     has_order = Draws(lines.seed, "invoice").chance("purchase order", order, 350)
     words = TYPES.fields(kind, draws, number)
@@ -150,14 +139,14 @@ def _write_lines(lines: Lines, parts: Parts, people: People, coder: Coder, rows:
         "taxCodeId": coder.tax_code(lines.company(rows), made.tax_kind),
         **amount_fields(made.gross, made.tax, _currency(lines, rows)),
         "isOmitted": booleans((flags & OMITTED) > 0),
-        "purchaseOrder": (where(has_order, put_together(('"PO-', integers(order + 100_000), '"')), "null"),),
+        "purchaseOrder": (nullable(has_order, put_together(('"PO-', integers(order + 100_000), '"'))),),
         **_dates(lines, rows),
         "customFields": (take(CUSTOM_FIELDS, draws.below("custom fields", number, len(CUSTOM_FIELDS))),),
     }
     return put_together((*record(fields), ","))
 
 
-def _currency(lines: Lines, rows: Ints) -> Texts:
+def _currency(lines: Lines, rows: Ints) -> Choice:
     return take(CURRENCY_TEXTS, lines.invoices.currency[lines.invoice[rows]])
 
 
@@ -184,7 +173,8 @@ def _write_parts(lines: Lines, parts: Parts, people: People, coder: Coder, rows:
     number = lines.number[parent].astype(np.int64)
     own_number = number * 4 + place
     draws = Draws(lines.seed, "invoice_split")
-    made, kind = lines.amounts(parent), lines.kinds(parent)
+    made = lines.money.of(parent)
+    kind = made.kind
     share = shares(draws, number, place, parts.starts[parent + 1] - parts.starts[parent])
     coding = _coding(lines, people, coder, draws, own_number, parent)
     del coding["portfolioId"]  # parts carry none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -39,6 +39,7 @@ _BY_THE_HOUR: Final = np.array([name in (1, 4, 7) for name in range(len(_TYPE_WE
 _BY_THE_PIECE: Final = np.array([name in (2, 3, 10) for name in range(len(_TYPE_WEIGHTS))])
 _COUNT_WEIGHTS: Final = (1, 29, 28, 18, 10, 6, 4, 2, 1, 1)
 OMITTED, SPLIT = 2, 4
+_AT_ONCE: Final = 1 << 18
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,16 +59,21 @@ class Invoices:
 class LineAmounts:
     """Quarter units, cents a unit, and the line's cents; net is units times price, tax is on top."""
 
+    kind: Ints  # rows of TYPES
     quarters: Ints
     unit_price: Ints
     gross: Ints
     tax: Ints
     tax_kind: Ints
 
+    def of(self, rows: Ints) -> LineAmounts:
+        """The money of some rows, wide enough to calculate with."""
+        return LineAmounts(*(getattr(self, each.name)[rows].astype(np.int64) for each in fields(self)))
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Lines:
-    """Columns in table order: neighbours under their invoice, by (last update, id). `flags` adds OMITTED, SPLIT."""
+    """Columns in table order: neighbours under their invoice. `flags` is a sum of OMITTED, SPLIT."""
 
     seed: int
     invoices: Invoices
@@ -76,43 +82,59 @@ class Lines:
     updated: Ints
     flags: Ints
     starts: Ints
-
-    def kinds(self, rows: Ints) -> Ints:
-        """Rows of `TYPES`."""
-        return Draws(self.seed, "line").weighted("kind", self.number[rows], _TYPE_WEIGHTS)
+    money: LineAmounts
 
     def company(self, rows: Ints) -> Ints:
         return self.invoices.company[self.invoice[rows]].astype(np.int64)
-
-    def amounts(self, rows: Ints) -> LineAmounts:
-        """The money of some rows, in their invoice's currency; a credit note has negative units."""
-        draws, number, kind = Draws(self.seed, "line"), self.number[rows], self.kinds(rows)
-        company, invoice = self.company(rows), self.invoice[rows]
-        quarters = np.where(_BY_THE_PIECE[kind], 4 + 4 * draws.skewed("pieces", number, 40), 4)
-        by_the_hour = _BY_THE_HOUR[kind]
-        quarters = np.where(by_the_hour, 1 + draws.below("hours", number, 160), quarters)
-        credit = Draws(self.seed, "invoice").chance("credit note", self.invoices.number[invoice], 15)
-        quarters = np.where(credit, -quarters, quarters)
-        price = TYPES.low_cents[kind] + draws.skewed("price", number, TYPES.span_cents[kind])
-        whole = by_the_hour | draws.chance("whole dollars", number, 300)
-        price = np.where(whole, (price // 100 + 1) * 100, price)
-        net = quarters * price // 4  # exact: a price by the quarter hour is in whole dollars
-        size = np.abs(net)
-        full = np.sign(net) * np.where(company == 0, (size + 5) // 10, (3 * size + 10) // 20)
-        at_home = self.invoices.currency[invoice] == company
-        typed = draws.chance("typed tax", number, 50) & at_home
-        tax_kind = np.where(typed, 2, np.where(at_home & TYPES.is_taxed[kind], 1, 0))
-        share = np.sign(full) * (np.abs(full) * draws.below("tax share", number, 101) // 100)
-        tax = np.select([tax_kind == 1, tax_kind == 2], [full, share], default=0)
-        return LineAmounts(quarters, price, net + tax, tax, tax_kind)
 
     def counted(self, invoices: Ints) -> Counted:
         """What the lines of some invoices add to their totals: the omitted add nothing."""
         rows, owner, _ = ranges(self.starts, invoices)
         counts = (self.flags[rows] & OMITTED) == 0
-        made = self.amounts(rows[counts])
-        currency = self.invoices.currency[self.invoice[rows[counts]]].astype(np.int64)
-        return Counted(owner[counts], currency, made.gross, made.tax, made.gross, made.tax)
+        rows = rows[counts]
+        currency = self.invoices.currency[self.invoice[rows]].astype(np.int64)
+        gross, tax = self.money.gross[rows].astype(np.int64), self.money.tax[rows].astype(np.int64)
+        return Counted(owner[counts], currency, gross, tax, gross, tax)
+
+
+def _amounts(draws: Draws, invoices: Invoices, invoice: Ints, number: Ints) -> LineAmounts:
+    """The money of some lines, in their invoice's currency; a credit note has negative units."""
+    kind = draws.weighted("kind", number, _TYPE_WEIGHTS)
+    company = invoices.company[invoice].astype(np.int64)
+    quarters = np.where(_BY_THE_PIECE[kind], 4 + 4 * draws.skewed("pieces", number, 40), 4)
+    by_the_hour = _BY_THE_HOUR[kind]
+    quarters = np.where(by_the_hour, 1 + draws.below("hours", number, 160), quarters)
+    credit = draws.chance("credit note", invoices.number[invoice], 15)
+    quarters = np.where(credit, -quarters, quarters)
+    price = TYPES.low_cents[kind] + draws.skewed("price", number, TYPES.span_cents[kind])
+    whole = by_the_hour | draws.chance("whole dollars", number, 300)
+    price = np.where(whole, (price // 100 + 1) * 100, price)
+    net = quarters * price // 4  # exact: a price by the quarter hour is in whole dollars
+    size = np.abs(net)
+    full = np.sign(net) * np.where(company == 0, (size + 5) // 10, (3 * size + 10) // 20)
+    at_home = invoices.currency[invoice] == company
+    typed = draws.chance("typed tax", number, 50) & at_home
+    tax_kind = np.where(typed, 2, np.where(at_home & TYPES.is_taxed[kind], 1, 0))
+    share = np.sign(full) * (np.abs(full) * draws.below("tax share", number, 101) // 100)
+    tax = np.select([tax_kind == 1, tax_kind == 2], [full, share], default=0)
+    narrow, wide = np.int8, np.int32
+    return LineAmounts(
+        kind.astype(narrow),
+        quarters.astype(np.int16),
+        price.astype(wide),
+        (net + tax).astype(wide),
+        tax.astype(wide),
+        tax_kind.astype(narrow),
+    )
+
+
+def _all_amounts(draws: Draws, invoices: Invoices, invoice: Ints, number: Ints) -> LineAmounts:
+    """The same for all lines, some hundred thousand at a time: the steps between take much memory."""
+    parts = [
+        _amounts(draws, invoices, invoice[first : first + _AT_ONCE], number[first : first + _AT_ONCE])
+        for first in range(0, max(len(number), 1), _AT_ONCE)
+    ]
+    return LineAmounts(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(LineAmounts)))
 
 
 def make_invoices(seed: int, count: int, dimensions: Dimensions) -> Invoices:
@@ -148,6 +170,6 @@ def make_lines(seed: int, invoices: Invoices) -> Lines:
     invoice, place, updated = line_order(draws, first_number, counts, invoices.created, invoices.fate.updated)
     number = first_number[invoice] + place
     flags = OMITTED * draws.chance("omitted", number, 20) + SPLIT * draws.chance("split", number, 90)
-    return Lines(
-        seed, invoices, invoice.astype(np.int32), number.astype(np.int32), updated, flags.astype(np.int8), starts
-    )
+    invoice, number = invoice.astype(np.int32), number.astype(np.int32)
+    money = _all_amounts(draws, invoices, invoice, number)
+    return Lines(seed, invoices, invoice, number, updated, flags.astype(np.int8), starts, money)

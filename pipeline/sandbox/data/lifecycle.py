@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.sandbox.data.draw import Draws, Ints
 from pipeline.sandbox.data.people import People
-from pipeline.sandbox.data.text import Value, instants, lists, put_together, raw_texts, take
+from pipeline.sandbox.data.text import Value, lists, put_together, raw_texts, take
 from pipeline.sandbox.data.times import BOOKS_S, DAY_S, FIRST_DAY, HOUR_S
+from pipeline.sandbox.data.values import instants
 
 STATUSES: Final = ("None", "NotSubmitted", "PendingApproval", "Approved", "Finalised", "Rejected")
 NONE, NOT_SUBMITTED, PENDING, APPROVED, FINALISED, REJECTED = range(len(STATUSES))

@@ -10,9 +10,11 @@ import numpy as np
 from pipeline.sandbox.data import names
 from pipeline.sandbox.data.dimensions import Dimensions
 from pipeline.sandbox.data.draw import Draws, Ints
-from pipeline.sandbox.data.text import Texts, Value, json_text, raw_texts, take, texts
+from pipeline.sandbox.data.text import Choices, Value, json_text, raw_texts, take, texts
 
 _FIRST_ID: Final = 4001
+# The cost centres of the last entity of each company, which is disabled, have no staff of their own.
+_STAFFED_DIVISIONS: Final = np.array([32, 10])
 _MOST: Final = len(names.FIRST_NAMES) * len(names.SURNAMES)
 
 
@@ -24,11 +26,12 @@ class People:
     division: Ints
     manager: Ints
     director: Ints
-    ids: Texts
-    employee_numbers: Texts
-    names: Texts
-    external_codes: Texts
-    approver_openings: Texts
+    company_texts: Choices
+    ids: Choices
+    employee_numbers: Choices
+    names: Choices
+    external_codes: Choices
+    approver_openings: Choices
 
     @property
     def count(self) -> int:
@@ -52,9 +55,10 @@ def make_people(seed: int, claim_count: int, dimensions: Dimensions) -> People:
     full = [f"{first} {surname}" for first, surname in pairs]
     return People(
         company=company,
-        division=dimensions.divisions.draw(draws, "division", rows, company),
+        division=dimensions.divisions.first[company] + draws.below("division", rows, _STAFFED_DIVISIONS[company]),
         manager=manager,
         director=np.where(company == 1, 4, 0),
+        company_texts=texts(str(each + 1) for each in company.tolist()),
         ids=raw_texts(f'"{each}"' for each in ids),
         employee_numbers=raw_texts(f'"E{n + 1:05d}"' for n in range(count)),
         names=texts(full),

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from pipeline.sandbox.data.draw import Draws, Ints, Mask
-from pipeline.sandbox.data.text import Texts, Value, integers, lists, put_together, raw_texts, take
+from pipeline.sandbox.data.text import Choice, Value, lists, put_together, raw_texts, take
+from pipeline.sandbox.data.values import integers
 
 WHOLE: Final = 1_000_000  # a hundred per cent in ten-thousandths
 # Patterns of two parts, then of three; the last entry is padding.
@@ -52,13 +53,11 @@ class Shares:
 
     first: Ints
     last: Ints
-    percentage: Texts
+    percentage: Choice
 
-    def of(self, cents: Ints, unit: Ints | int = 1) -> Ints:
-        """The part's cents, in whole units; those of all parts of a parent add up to the parent's."""
-        units: Ints = np.floor_divide(cents, unit)
-        share: Ints = (units * self.last // WHOLE - units * self.first // WHOLE) * unit
-        return share
+    def of(self, cents: Ints) -> Ints:
+        """The part's cents; those of all parts of a parent add up to the parent's."""
+        return cents * self.last // WHOLE - cents * self.first // WHOLE
 
 
 def shares(draws: Draws, parent_numbers: Ints, place: Ints, count: Ints) -> Shares:

@@ -1,13 +1,15 @@
-"""JSON text for whole columns at once: numbers, amounts, instants and records, no Python object a row.
+"""JSON text for whole columns at once, no Python object a row.
 
-A value of a field is a tuple of pieces, each a constant or one Arrow string a row; a record is put together from its
-fields' pieces in one pass. Not here: which fields a record has.
+A value of a field is a tuple of pieces: a constant, one Arrow string a row, or a choice from a small set of texts. A
+record is put together from its pieces in one pass; before that, neighbours that are constants or small choices are
+merged, since each piece costs time on every row. Not here: which fields a record has (`fields`), how a number looks.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import numpy as np
@@ -16,14 +18,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.sandbox.data.draw import Ints, Mask
-from pipeline.sandbox.data.times import DAY_S, DAY_TEXTS, TABLE_FIRST_DAY
 
 Texts = pa.StringArray
-Piece = str | Texts
-Value = tuple[Piece, ...]
-
-_arrow: Final = cast("Any", pa)
-_compute: Final = cast("Any", pc)  # the stubs of pyarrow.compute refuse mixed constants and arrays
+_arrow: Final = cast("Any", pa)  # the stubs of pyarrow refuse much that it takes
+_compute: Final = cast("Any", pc)
+_MERGED_LIMIT: Final = 8192
 
 
 class Raw(str):
@@ -41,76 +40,99 @@ def json_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def texts(values: Iterable[object]) -> Texts:
-    """One JSON text for each value, to `take` from."""
-    return pa.array([json_text(value) for value in values], pa.string())
+def column(values: NDArray[Any], kind: pa.DataType) -> Any:
+    """An Arrow array over the same memory. `pa.array` would import pandas, which takes longer than making the books."""
+    return _arrow.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values).data)])
 
 
-def raw_texts(values: Iterable[str]) -> Texts:
-    """The strings as they are."""
-    return pa.array(list(values), pa.string())
+def as_texts(values: Iterable[str]) -> Texts:
+    """The strings as an Arrow array."""
+    encoded = [value.encode() for value in values]
+    ends = np.zeros(len(encoded) + 1, dtype=np.int32)
+    np.cumsum([len(value) for value in encoded], out=ends[1:])
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends.data), pa.py_buffer(b"".join(encoded)))
 
 
-def take(choices: Texts, index: NDArray[Any]) -> Texts:
+class Choices:
+    """A set of texts to pick from by number; what it was merged with is remembered, so that merging costs once."""
+
+    def __init__(self, values: Texts) -> None:
+        self.values = values
+        self._merged: dict[object, Choices] = {}
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def followed_by(self, constant: str) -> Choices:
+        """The same texts, each with a constant after it."""
+        return self._remembered((constant, "after"), self.values, constant)
+
+    def after(self, constant: str) -> Choices:
+        """The same texts, each with a constant before it."""
+        return self._remembered((constant, "before"), constant, self.values)
+
+    def beside(self, other: Choices) -> Choices:
+        """Text i of this set with text i of another."""
+        return self._remembered((other, "beside"), self.values, other.values)
+
+    def times(self, other: Choices) -> Choices:
+        """Every pair: text i with text j at i * len(other) + j."""
+        if (other, "times") not in self._merged:
+            pairs = np.arange(len(self) * len(other), dtype=np.int64)
+            first, second = np.divmod(pairs, max(len(other), 1))
+            joined = _join(_picked(self.values, first), _picked(other.values, second))
+            self._merged[other, "times"] = Choices(joined)
+        return self._merged[other, "times"]
+
+    def or_else(self, constant: str) -> Choices:
+        """The same texts, and one more at the end."""
+        if (constant, "or else") not in self._merged:
+            self._merged[constant, "or else"] = Choices(_arrow.concat_arrays([self.values, as_texts([constant])]))
+        return self._merged[constant, "or else"]
+
+    def _remembered(self, key: object, *parts: str | Texts) -> Choices:
+        if key not in self._merged:
+            self._merged[key] = Choices(_join(*parts))
+        return self._merged[key]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Choice:
+    """One of a set of texts for each row."""
+
+    choices: Choices
+    index: Ints
+
+
+Piece = str | Texts | Choice
+Value = tuple[Piece, ...]
+
+
+def texts(values: Iterable[object]) -> Choices:
+    """The JSON text of each value, to pick from."""
+    return Choices(as_texts(json_text(value) for value in values))
+
+
+def raw_texts(values: Iterable[str]) -> Choices:
+    """The strings as they are, to pick from."""
+    return Choices(as_texts(values))
+
+
+def take(choices: Choices, index: Ints) -> Choice:
     """The choice of each row."""
-    return choices.take(pa.array(index))
+    return Choice(choices, index)
 
 
-def integers(values: Ints) -> Texts:
-    """Decimal digits of each number."""
-    return cast("Texts", pc.cast(pa.array(values), pa.string()))
-
-
-def where(condition: Mask, chosen: Texts, otherwise: str) -> Texts:
+def where(condition: Mask, chosen: Choice, otherwise: str) -> Choice:
     """The chosen text where the condition holds, a constant elsewhere."""
-    return cast("Texts", _compute.if_else(pa.array(condition), chosen, otherwise))
+    return Choice(chosen.choices.or_else(otherwise), np.where(condition, chosen.index, len(chosen.choices)))
 
 
-def _fractions(digits: int) -> Texts:
-    return raw_texts(f".{n:0{digits}d}".rstrip("0").rstrip(".") for n in range(10**digits))
-
-
-_CENTS = _fractions(2)
-_SMALL_COUNT = 1 << 14
-_SMALL = raw_texts(str(n) for n in range(_SMALL_COUNT))
-
-
-def _digits(values: Ints) -> Texts:
-    """Like `integers`; nearly all amounts are small, and looking them up is three times as fast."""
-    return take(_SMALL, values) if values.size == 0 or int(values.max()) < _SMALL_COUNT else integers(values)
-
-
-def money(cents: Ints) -> Value:
-    """Amounts in hundredths as JSON numbers without trailing zeros: 114330 gives 1143.3."""
-    size = np.abs(cents)
-    whole, part = np.divmod(size, 100)
-    digits = _digits(whole)
-    negative = cents < 0
-    if negative.any():
-        digits = _compute.if_else(pa.array(negative), _compute.binary_join_element_wise("-", digits, ""), digits)
-    return (digits, take(_CENTS, part))
-
-
-_DATES = np.array([f'"{text}T' for text in DAY_TEXTS], dtype="S12").view("V12")
-_TIMES = np.array([f'{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}Z"' for s in range(DAY_S)], dtype="S10").view("V10")
-_INSTANT = np.dtype([("date", "V12"), ("time", "V10")])
-
-
-def instants(seconds: Ints, *, present: Mask | None = None) -> Value:
-    """Quoted ISO 8601 instants with Z; null where not present.
-
-    Raises:
-        IndexError: an instant outside the calendar tables.
-    """
-    days, second = np.divmod(seconds if present is None else np.where(present, seconds, 0), DAY_S)
-    if present is not None:
-        days = np.where(present, days, TABLE_FIRST_DAY)
-    filled = np.empty(len(seconds), _INSTANT)
-    filled["date"] = _DATES[days - TABLE_FIRST_DAY]
-    filled["time"] = _TIMES[second]
-    ends = np.arange(0, _INSTANT.itemsize * (len(seconds) + 1), _INSTANT.itemsize, dtype=np.int32)
-    made = pa.StringArray.from_buffers(len(seconds), pa.py_buffer(ends.data), pa.py_buffer(filled.data))
-    return (made if present is None else where(present, made, "null"),)
+def nullable(present: Mask, filled: Texts) -> Texts:
+    """The text where it is present, null elsewhere."""
+    bits = np.packbits(present, bitorder="little")
+    mask = _arrow.Array.from_buffers(pa.bool_(), len(present), [None, pa.py_buffer(bits.data)])
+    return cast("Texts", _compute.if_else(mask, filled, "null"))
 
 
 def quoted(value: Value) -> Value:
@@ -118,35 +140,60 @@ def quoted(value: Value) -> Value:
     return ('"', *value, '"')
 
 
-def booleans(values: Mask) -> Value:
-    """True or false."""
-    return (take(_BOOLEANS, values.astype(np.int8)),)
-
-
-_BOOLEANS = raw_texts(("false", "true"))
-
-
 def record(fields: Mapping[str, Value]) -> Value:
     """A JSON object with these fields in this order."""
     pieces: list[Piece] = []
-    for opening, (name, value) in zip(["{", *[","] * len(fields)], fields.items(), strict=False):
+    opening = "{"
+    for name, value in fields.items():
         pieces += (f'{opening}"{name}":', *value)
+        opening = ","
     return (*pieces, "}")
-
-
-def put_together(value: Value) -> Texts:
-    """One text a row; at least one piece must be a column."""
-    merged: list[Piece] = []
-    for piece in value:
-        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += piece
-        else:
-            merged.append(piece)
-    return cast("Texts", _compute.binary_join_element_wise(*merged, ""))
 
 
 def lists(counts: Ints, items: Texts) -> Value:
     """A JSON array a row, of the next `counts[row]` items."""
     ends = np.zeros(len(counts) + 1, dtype=np.int32)
     np.cumsum(counts, out=ends[1:])
-    return ("[", _compute.binary_join(_arrow.ListArray.from_arrays(pa.array(ends), items), ","), "]")
+    return ("[", _compute.binary_join(_arrow.ListArray.from_arrays(column(ends, pa.int32()), items), ","), "]")
+
+
+def put_together(value: Value) -> Texts:
+    """One text a row; at least one piece must not be a constant."""
+    return _join(*(_picked(p.choices.values, p.index) if isinstance(p, Choice) else p for p in _merged(value)))
+
+
+def _join(*parts: str | Texts) -> Texts:
+    return cast("Texts", _compute.binary_join_element_wise(*parts, ""))
+
+
+def _picked(values: Texts, index: Ints) -> Texts:
+    wide = index if index.dtype in (np.int32, np.int64) else index.astype(np.int32)
+    return values.take(column(wide, pa.int32() if wide.dtype == np.int32 else pa.int64()))
+
+
+def _merged(value: Value) -> list[Piece]:
+    """Fewer pieces with the same text: each piece is merged into the one before it where that is possible."""
+    merged: list[Piece] = []
+    for piece in value:
+        both = _both(merged[-1], piece) if merged else None
+        if both is None:
+            merged.append(piece)
+        else:
+            merged[-1] = both
+    return merged
+
+
+def _both(first: Piece, second: Piece) -> Piece | None:
+    match first, second:
+        case str(), str():
+            return first + second
+        case str(), Choice(choices, index) if len(choices) <= _MERGED_LIMIT:
+            return Choice(choices.after(first), index)
+        case Choice(choices, index), str() if len(choices) <= _MERGED_LIMIT:
+            return Choice(choices.followed_by(second), index)
+        case Choice(choices, index), Choice(others, other) if index is other and len(choices) == len(others):
+            return Choice(choices.beside(others), index)
+        case Choice(choices, index), Choice(others, other) if len(choices) * len(others) <= _MERGED_LIMIT:
+            return Choice(choices.times(others), index * np.int32(len(others)) + other)
+        case _:
+            return None
