@@ -6,9 +6,11 @@ That both agree is the proof that no amount was lost or changed between them. No
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
 
@@ -28,6 +30,7 @@ pc: Any = pyarrow.compute
 _EXACT = Context(prec=500, traps=[Inexact, InvalidOperation])
 _WIDEST = 38
 _ABSENT = msgspec.Raw()
+_TOGETHER_COUNT = 1024
 
 _Getter = Callable[[Any], Any]
 _Cells = dict[bytes, list[list[Any]]]
@@ -61,13 +64,10 @@ def record_totals(records: Iterable[bytes], resource: Resource) -> tuple[Control
         return ()
     sums: list[tuple[_Purse, _Cells]] = [(purse, {}) for purse in purses]
     with localcontext(_EXACT):
-        for record in records:
-            try:
-                found = decoder.decode(record)
-            except (msgspec.MsgspecError, RecursionError):
-                raise SourceContractBroken("the amounts of an accepted record cannot be read") from None
+        remaining = iter(records)
+        while found := _decoded(decoder, islice(remaining, _TOGETHER_COUNT)):
             for purse, cells in sums:
-                _add(_owners(found, purse), purse, cells)
+                _add(found, purse, cells)
         return add_totals(*(_as_totals(resource.name, purse, cells) for purse, cells in sums))
 
 
@@ -97,25 +97,29 @@ def add_totals(*many: Iterable[ControlTotal]) -> tuple[ControlTotal, ...]:
 # ---- from the text --------------------------------------------------------------------------------------------------
 
 
-def _owners(found: Any, purse: _Purse) -> Sequence[Any]:  # structs made at run time
-    """The objects that hold a purse's amounts in one record."""
-    owners: Sequence[Any] = (found,) if purse.list_of is None else purse.list_of(found) or ()
+def _decoded(decoder: msgspec.json.Decoder[Any], records: Iterable[bytes]) -> list[Any]:
+    try:
+        return [decoder.decode(record) for record in records]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise SourceContractBroken("the amounts of an accepted record cannot be read") from None
+
+
+def _add(found: Sequence[Any], purse: _Purse, cells: _Cells) -> None:
+    """Add what some records hold to the sums, by currency: sorted into lists first, which sum much faster."""
+    owners: Iterable[Any] = found
+    if purse.list_of is not None:
+        owners = chain.from_iterable(filter(None, map(purse.list_of, found)))
     for step in purse.above:
-        owners = [step(owner) for owner in owners if owner is not None]
-    return owners
-
-
-def _add(owners: Sequence[Any], purse: _Purse, cells: _Cells) -> None:
-    for owner in owners:
-        if owner is None:
-            continue
-        code = bytes(purse.currency(owner))
-        if code not in cells:
-            cells[code] = [[0, Decimal(0)] for _ in purse.amounts]
-        for cell, getter in zip(cells[code], purse.amounts, strict=True):
-            if (amount := getter(owner)) is not None:
-                cell[0] += 1
-                cell[1] += amount
+        owners = map(step, filter(None, owners))
+    by_code: defaultdict[bytes, list[Any]] = defaultdict(list)
+    for owner in filter(None, owners):
+        by_code[bytes(purse.currency(owner))].append(owner)
+    for code, same in by_code.items():
+        sums = cells.setdefault(code, [[0, Decimal(0)] for _ in purse.amounts])
+        for cell, getter in zip(sums, purse.amounts, strict=True):
+            amounts = [amount for amount in map(getter, same) if amount is not None]
+            cell[0] += len(amounts)
+            cell[1] = sum(amounts, cell[1])
 
 
 def _as_totals(resource: str, purse: _Purse, cells: _Cells) -> list[ControlTotal]:

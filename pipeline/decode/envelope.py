@@ -198,15 +198,14 @@ def _explained(body: bytes, opening: bytes, exc: msgspec.MsgspecError) -> str:
     found = _OBJECT.decode(body)
     if "page" not in found:
         return f"'page' is missing (found {_listed(found)})"
-    if (kind := json_type(found["page"])) != "array":
+    if (kind := json_type(bytes(found["page"]))) != "array":
         return f"'page' must be an array, {kind} found"
-    return f"'nextCursor' must be text or null, {json_type(found['nextCursor'])} found"
+    return f"'nextCursor' must be text or null, {json_type(bytes(found['nextCursor']))} found"
 
 
-def json_type(text: bytes | msgspec.Raw) -> str:
+def json_type(text: bytes) -> str:
     """The JSON type that a text begins as: what messages say instead of a value."""
-    first = bytes(memoryview(text)[:1])
-    return _JSON_TYPES.get(first, "number")
+    return _JSON_TYPES.get(text[:1], "number")
 
 
 def shown(name: str) -> str:
@@ -232,7 +231,7 @@ def _picking(spellings: tuple[tuple[str, ...], ...]) -> msgspec.json.Decoder[Any
 def _parent_key(record: bytes, decoder: msgspec.json.Decoder[Any]) -> ParentKey | None:
     try:
         picked = decoder.decode(record)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     key, *flags = (_first_present(picked, way) for way in picked.ways)
     if key[:1] == b'"':

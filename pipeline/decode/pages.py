@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, compress
 from typing import Any
@@ -13,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipeline.decode.fast import Refused, leaves, read
-from pipeline.decode.fit import Misfit, fitted, parents_named, with_extra
+from pipeline.decode.fit import eased, fitted, parents_named
 from pipeline.decode.schema import PAGE, RECORD, NoteCounts, Plan, plan_of
+from pipeline.decode.values import Misfit
 from pipeline.errors import SourceContractBroken
 from pipeline.model import ControlTotal, Note, Page, Quarantined
 from pipeline.resources import Resource
@@ -27,7 +27,7 @@ pc: Any = pyarrow.compute
 # Read together: enough to make the reader's set-up cheap, small enough that one bad record costs little.
 _BLOCK_BYTES = 4 << 20
 # So few records are looked at one by one instead of being halved again.
-_CLOSE_LOOK_COUNT = 32
+_CLOSE_LOOK_COUNT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,77 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """Neighbouring records, decided: the rows of those that fit, and by position those that do not."""
+class _Candidate:
+    """A record that may fit: its place among all records, the text as sent and as it is to be read."""
 
-    rows: pa.Table
-    notes: NoteCounts = dataclasses.field(default_factory=Counter)
-    misfits: dict[int, Misfit] = dataclasses.field(default_factory=dict)
+    place: int
+    sent: bytes
+    text: bytes
+    notes: NoteCounts
+
+
+class _Sorting:
+    """Sorts records into typed rows and misfits; the tables stand in the order of the records."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tables: list[pa.Table] = []
+        self.misfits: dict[int, Misfit] = {}
+        self.notes: NoteCounts = Counter()
+
+    def add(self, records: Sequence[bytes], start: int) -> None:
+        """Records as they are if they can be; else each made readable as far as its JSON types tell."""
+        try:
+            self._take(records, [], is_rewritten=False)
+        except Refused:
+            sent = ((place, bytes(record)) for place, record in enumerate(records, start))
+            self._halve(self._candidates(eased, sent))
+
+    def _halve(self, candidates: Sequence[_Candidate]) -> None:
+        """Together if they can be, else by halves, until what does not fit stands among few."""
+        try:
+            self._take([one.text for one in candidates], [one.notes for one in candidates], is_rewritten=True)
+        except Refused:
+            if len(candidates) > _CLOSE_LOOK_COUNT:
+                middle = len(candidates) // 2
+                self._halve(candidates[:middle])
+                self._halve(candidates[middle:])
+            else:
+                self._look_at(candidates)
+
+    def _look_at(self, candidates: Sequence[_Candidate]) -> None:
+        """Each on its own merits."""
+        fits = self._candidates(fitted, ((one.place, one.sent) for one in candidates))
+        try:
+            self._take([one.text for one in fits], [one.notes for one in fits], is_rewritten=True)
+        except Refused:
+            for one in fits:
+                self._take_alone(one)
+
+    def _take_alone(self, one: _Candidate) -> None:
+        try:
+            self._take([one.text], [one.notes], is_rewritten=True)
+        except Refused:
+            # Nothing known comes here; if something does, it is set aside and counted, not lost.
+            self.misfits[one.place] = Misfit("", "would not be stored as sent")
+
+    def _candidates(
+        self, make: Callable[[bytes, Plan], tuple[bytes, NoteCounts]], records: Iterable[tuple[int, bytes]]
+    ) -> list[_Candidate]:
+        found = []
+        for place, record in records:
+            try:
+                found.append(_Candidate(place, record, *make(record, self.plan)))
+            except Misfit as misfit:
+                self.misfits[place] = misfit
+        return found
+
+    def _take(self, texts: Sequence[bytes], notes: Iterable[NoteCounts], *, is_rewritten: bool) -> None:
+        if texts:
+            table, found = read(texts, self.plan, is_rewritten=is_rewritten)
+            self.tables.append(table)
+            for counts in (found, *notes):
+                self.notes.update(counts)
 
 
 def decode_pages(pages: Sequence[Page], resource: Resource, *, run_id: str) -> Decoded:
@@ -67,17 +132,19 @@ def decode_pages(pages: Sequence[Page], resource: Resource, *, run_id: str) -> D
     """
     plan = plan_of(resource)
     records: Sequence[bytes] = tuple(chain.from_iterable(page.records for page in pages))
-    pieces = [piece for start, stop in _blocks(pages) for piece in _decided(records, start, stop, plan)]
-    misfits = {place: misfit for piece in pieces for place, misfit in piece.misfits.items()}
+    sorting = _Sorting(plan)
+    for start, stop in _blocks(pages):
+        sorting.add(records[start:stop], start)
+    misfits = sorting.misfits
     origin = _origins(pages, run_id, plan)
-    rows = pa.concat_tables([piece.rows for piece in pieces] or [plan.typed.empty_table()])
+    rows = pa.concat_tables(sorting.tables or [plan.typed.empty_table()])
     quarantined = tuple(_quarantined(misfits[i], records[i], origin, i, plan) for i in sorted(misfits))
     if misfits:
         keep = [place not in misfits for place in range(len(records))]
         origin, records = origin.filter(pa.array(keep)), tuple(compress(records, keep))
     _check_parents(rows, origin, plan)
     table = _assembled(rows, origin, plan)
-    notes = sum((piece.notes for piece in pieces), _unknown_values(table, resource))
+    notes = sorting.notes + _unknown_values(table, plan)
     return Decoded(
         table=table,
         quarantined=quarantined,
@@ -97,67 +164,6 @@ def _blocks(pages: Sequence[Page]) -> Iterator[tuple[int, int]]:
             start, size = stop, 0
     if stop > start:
         yield start, stop
-
-
-def _decided(records: Sequence[bytes], start: int, stop: int, plan: Plan) -> Iterator[_Piece]:
-    """The records of a range in pieces: whole if it can be, else halved until what does not fit stands alone."""
-    texts = records[start:stop]
-    try:
-        yield _Piece(*read(texts, plan, is_rewritten=False))
-    except Refused as refused:
-        if refused.has_unknown and (piece := _with_extras(texts, plan)):
-            yield piece
-        elif len(texts) <= _CLOSE_LOOK_COUNT:
-            yield _looked_at(texts, start, plan)
-        else:
-            middle = (start + stop) // 2
-            yield from _decided(records, start, middle, plan)
-            yield from _decided(records, middle, stop, plan)
-
-
-def _with_extras(texts: Sequence[bytes], plan: Plan) -> _Piece | None:
-    """All records with their unknown fields put aside; None if that is not all there is to do."""
-    notes: NoteCounts = Counter()
-    rewritten = []
-    try:
-        for text in texts:
-            wide, found = with_extra(text, plan)
-            rewritten.append(wide)
-            notes.update(found)
-        rows, found = read(rewritten, plan, is_rewritten=True)
-    except (Misfit, Refused):
-        return None
-    return _Piece(rows, notes + found)
-
-
-def _looked_at(texts: Sequence[bytes], start: int, plan: Plan) -> _Piece:
-    """Every record on its own merits."""
-    fits: list[tuple[int, bytes, NoteCounts]] = []
-    misfits: dict[int, Misfit] = {}
-    for place, text in enumerate(texts, start):
-        try:
-            fits.append((place, *fitted(bytes(text), plan)))
-        except Misfit as misfit:
-            misfits[place] = misfit
-    try:
-        return _together(fits, misfits, plan)
-    except Refused:
-        pass
-    kept = []
-    for fit in fits:
-        try:
-            _together([fit], {}, plan)
-            kept.append(fit)
-        except Refused:
-            misfits[fit[0]] = Misfit("", "would not be stored as sent")
-    return _together(kept, misfits, plan)
-
-
-def _together(fits: list[tuple[int, bytes, NoteCounts]], misfits: dict[int, Misfit], plan: Plan) -> _Piece:
-    if not fits:
-        return _Piece(plan.typed.empty_table(), misfits=misfits)
-    rows, notes = read([text for _, text, _ in fits], plan, is_rewritten=True)
-    return _Piece(rows, sum((found for _, _, found in fits), notes), misfits)
 
 
 def _origins(pages: Sequence[Page], run_id: str, plan: Plan) -> pa.Table:
@@ -214,11 +220,10 @@ def _assembled(rows: pa.Table, origin: pa.Table, plan: Plan) -> pa.Table:
     return pa.table(columns, schema=plan.snapshot)
 
 
-def _unknown_values(table: pa.Table, resource: Resource) -> NoteCounts:
+def _unknown_values(table: pa.Table, plan: Plan) -> NoteCounts:
     """Records with a value that is not among those the catalogue lists for its field."""
     counts: NoteCounts = Counter()
-    for leaf in leaves(table, resource.columns):
-        if leaf.column.values:
-            odd = pc.and_(pc.is_valid(leaf.values), pc.invert(pc.is_in(leaf.values, pa.array(leaf.column.values))))
-            counts[leaf.path, "unknown_value"] = leaf.count(odd)
+    for leaf in leaves(table, plan.enumerations):
+        known = pc.is_in(leaf.values, pa.array([*leaf.column.values, None]))
+        counts[leaf.path, "unknown_value"] = leaf.count(pc.invert(known))
     return +counts

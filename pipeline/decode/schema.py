@@ -5,9 +5,10 @@ Derived from the catalogue alone; no record is looked at here.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,50 +32,61 @@ _TYPES: dict[Kind, pa.DataType] = {
     Kind.TIMESTAMP: TIMESTAMP,
     Kind.DATE: pa.date32(),
 }
+_SHAPES: dict[Kind, Any] = {
+    Kind.TEXT: str,
+    Kind.INTEGER: int,
+    Kind.BOOLEAN: bool,
+    Kind.DECIMAL: int | float | str,
+    Kind.TIMESTAMP: str,
+    Kind.DATE: str,
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What decoding needs to know of a resource, worked out once.
 
     `read` and `typed` have the same columns: the parents' names, which a record may repeat, its own, and `_extra`.
     In `read` times and dates are still text: Arrow's JSON reader takes a time without offset for UTC and knows no
-    dates, its casts from text are strict. `known` are the names a record may have, `respelled` their aliases, `nested`
-    accepts records without unknown fields in their objects and lists.
+    dates, its casts from text are strict. `timestamps`, `dates` and `enumerations` are the columns that are or
+    contain such, without the rest. `exact` accepts records that have known fields of the right JSON types and no
+    others, `wider` also those with more fields at the top; neither looks at values.
     """
 
     resource: Resource
+    parents: tuple[Column, ...]
     read: pa.Schema
     typed: pa.Schema
     snapshot: pa.Schema
-    parents: tuple[Column, ...]
+    timestamps: tuple[Column, ...]
+    dates: tuple[Column, ...]
+    enumerations: tuple[Column, ...]
     known: frozenset[str]
     respelled: frozenset[str]
-    nested: msgspec.json.Decoder[Any]
+    exact: msgspec.json.Decoder[Any]
+    wider: msgspec.json.Decoder[Any]
 
 
 @functools.cache
 def plan_of(resource: Resource) -> Plan:
     """The plan of a resource, made on first use."""
-    read = _record_fields(resource, as_read=True)
-    typed = _record_fields(resource, as_read=False)
-    provenance: list[pa.Field[Any]] = [
-        pa.field(RUN_ID, pa.string(), nullable=False),
-        pa.field(FETCHED_AT, TIMESTAMP, nullable=False),
-        pa.field(PAGE, pa.int32(), nullable=False),
-        pa.field(RECORD, pa.int32(), nullable=False),
-    ]
-    context: list[pa.Field[Any]] = [pa.field(name, pa.string(), nullable=False) for name in resource.context_names]
-    own = typed[len(context) : -1]
+    parents = tuple(Column(name, Kind.TEXT, "key of a parent", "inferred") for name in resource.context_names)
+    columns = (*parents, *resource.columns)
+    extra = pa.field(EXTRA, pa.string())
+    typed = pa.schema([*_fields(columns, as_read=False), extra])
     return Plan(
         resource=resource,
-        read=pa.schema(read),
-        typed=pa.schema(typed),
-        snapshot=pa.schema([*context, *own, *provenance, typed[-1]]),
-        parents=tuple(Column(name, Kind.TEXT, "key of a parent", "inferred") for name in resource.context_names),
-        known=frozenset(field.name for field in read) - {EXTRA},
-        respelled=frozenset(alias for column in resource.columns for alias in column.aliases),
-        nested=msgspec.json.Decoder(_struct(resource.columns, forbid_unknown=False)),
+        parents=parents,
+        read=pa.schema([*_fields(columns, as_read=True), extra]),
+        typed=typed,
+        snapshot=_snapshot(typed, len(parents)),
+        timestamps=_pruned(columns, lambda column: column.kind is Kind.TIMESTAMP),
+        dates=_pruned(columns, lambda column: column.kind is Kind.DATE),
+        enumerations=_pruned(columns, lambda column: bool(column.values)),
+        known=frozenset(column.name for column in columns),
+        respelled=frozenset(alias for column in columns for alias in column.aliases),
+        exact=msgspec.json.Decoder(_struct(columns, forbids_unknown=True)),
+        wider=msgspec.json.Decoder(_struct(columns, forbids_unknown=False)),
     )
 
 
@@ -88,12 +100,28 @@ def snapshot_schema(resource: Resource) -> pa.Schema:
     return plan_of(resource).snapshot
 
 
-def _record_fields(resource: Resource, *, as_read: bool) -> list[pa.Field[Any]]:
-    return [
-        *(pa.field(name, pa.string()) for name in resource.context_names),
-        *_fields(resource.columns, as_read=as_read),
-        pa.field(EXTRA, pa.string()),
+def _snapshot(typed: pa.Schema, parent_count: int) -> pa.Schema:
+    fields = list(typed)
+    provenance: list[pa.Field[Any]] = [
+        pa.field(RUN_ID, pa.string(), nullable=False),
+        pa.field(FETCHED_AT, TIMESTAMP, nullable=False),
+        pa.field(PAGE, pa.int32(), nullable=False),
+        pa.field(RECORD, pa.int32(), nullable=False),
     ]
+    parents = [field.with_nullable(False) for field in fields[:parent_count]]
+    return pa.schema([*parents, *fields[parent_count:-1], *provenance, fields[-1]])
+
+
+def _pruned(columns: Iterable[Column], wanted: Callable[[Column], bool]) -> tuple[Column, ...]:
+    """The columns that are wanted or hold something wanted, and of those only that."""
+    kept = []
+    for column in columns:
+        inner = _pruned(column.columns, wanted)
+        if inner:
+            kept.append(dataclasses.replace(column, columns=inner))
+        elif wanted(column) or (column.item is not None and wanted(column.item)):
+            kept.append(column)
+    return tuple(kept)
 
 
 def _fields(columns: Iterable[Column], *, as_read: bool) -> list[pa.Field[Any]]:
@@ -114,18 +142,23 @@ def _type(column: Column, *, as_read: bool) -> pa.DataType:
     return _TYPES[column.kind]
 
 
-def _struct(columns: Iterable[Column], *, forbid_unknown: bool) -> type[msgspec.Struct]:
-    """A struct that accepts an object with these columns, whatever their values, and nothing else in what is nested."""
+def _struct(columns: Iterable[Column], *, forbids_unknown: bool) -> type[msgspec.Struct]:
     return msgspec.defstruct(
-        "Known",
+        "Fields",
         # Attributes are numbered: a field may have the name of a keyword.
-        [(f"f{i}", _shape(c), msgspec.field(default=None, name=c.name)) for i, c in enumerate(columns)],
-        forbid_unknown_fields=forbid_unknown,
+        [
+            (f"f{i}", _shape(column) | None, msgspec.field(default=None, name=column.name))
+            for i, column in enumerate(columns)
+        ],
+        forbid_unknown_fields=forbids_unknown,
+        gc=False,
     )
 
 
 def _shape(column: Column) -> Any:  # a type for msgspec, made at run time
-    if not column.columns:
-        return msgspec.Raw
-    inner = _struct(column.columns, forbid_unknown=True)
-    return list[inner | None] | None if column.kind is Kind.LIST else inner | None  # type: ignore[valid-type]
+    if column.kind is Kind.OBJECT:
+        return _struct(column.columns, forbids_unknown=True)
+    if column.kind is Kind.LIST:
+        inner = _shape(column.item) if column.item is not None else _struct(column.columns, forbids_unknown=True)
+        return list[inner | None]  # type: ignore[valid-type]
+    return _SHAPES[column.kind]
