@@ -129,7 +129,7 @@ def _all_have_t(table: pa.Table, plan: Plan) -> bool:
     texts = [leaf.values for leaf in leaves(table, plan.timestamps)]
     marks = pc.utf8_slice_codeunits(pa.chunked_array(texts, pa.string()), 10, 11)
     # A text too short to have one is empty, or refused by the cast.
-    return bool(pc.all(pc.is_in(marks, pa.array(["T", "", None]))).as_py())
+    return bool(pc.all(pc.is_in(marks, pa.array(["T", "", None])), min_count=0).as_py())
 
 
 def _mended(array: Array, column: Column) -> Array:
