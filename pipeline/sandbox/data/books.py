@@ -54,8 +54,8 @@ def make_books(seed: int, claim_count: int) -> Books:
     Raises:
         ValueError: a negative number of claims, or more than the ids have room for.
     """
-    if not 0 <= claim_count <= 1_300_000:
-        raise ValueError(f"the books hold 0 to 1300000 claims, not {claim_count}")
+    if not 0 <= claim_count <= 3_000_000:
+        raise ValueError(f"the books hold 0 to 3000000 claims, not {claim_count}")
     dimensions = make_dimensions(seed, claim_count)
     people = make_people(seed, claim_count, dimensions)
     coder = Coder(dimensions)

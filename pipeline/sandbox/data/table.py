@@ -55,8 +55,8 @@ class Shelf:
     """The newest blocks of all tables, up to a number of bytes."""
 
     def __init__(self, limit_bytes: int = KEPT_BLOCK_BYTES) -> None:
-        self._limit = limit_bytes
-        self._bytes = 0
+        self.limit_bytes = limit_bytes
+        self.kept_bytes = 0
         self._blocks: OrderedDict[tuple[str, int], Block] = OrderedDict()
 
     def get(self, table: Table, number: int) -> Block:
@@ -68,10 +68,14 @@ class Shelf:
         first = number * BLOCK_ROWS
         block = table.block(np.arange(first, min(first + BLOCK_ROWS, table.row_count), dtype=np.int64))
         self._blocks[key] = block
-        self._bytes += len(block.text)
-        while self._bytes > self._limit and len(self._blocks) > 1:
-            self._bytes -= len(self._blocks.popitem(last=False)[1].text)
+        self.kept_bytes += len(block.text)
+        while self.kept_bytes > self.limit_bytes and len(self._blocks) > 1:
+            self.kept_bytes -= len(self._blocks.popitem(last=False)[1].text)
         return block
+
+    @property
+    def block_count(self) -> int:
+        return len(self._blocks)
 
     def has(self, table: Table, number: int) -> bool:
         return (table.name, number) in self._blocks

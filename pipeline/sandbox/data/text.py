@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import numpy as np
@@ -132,7 +133,7 @@ def nullable(present: Mask, filled: Texts) -> Texts:
     """The text where it is present, null elsewhere."""
     bits = np.packbits(present, bitorder="little")
     mask = _arrow.Array.from_buffers(pa.bool_(), len(present), [None, pa.py_buffer(bits.data)])
-    return cast("Texts", _compute.if_else(mask, filled, "null"))
+    return cast("Texts", _compute.if_else(mask, filled, _constant("null")))
 
 
 def quoted(value: Value) -> Value:
@@ -154,7 +155,11 @@ def lists(counts: Ints, items: Texts) -> Value:
     """A JSON array a row, of the next `counts[row]` items."""
     ends = np.zeros(len(counts) + 1, dtype=np.int32)
     np.cumsum(counts, out=ends[1:])
-    return ("[", _compute.binary_join(_arrow.ListArray.from_arrays(column(ends, pa.int32()), items), ","), "]")
+    return (
+        "[",
+        _compute.binary_join(_arrow.ListArray.from_arrays(column(ends, pa.int32()), items), _constant(",")),
+        "]",
+    )
 
 
 def put_together(value: Value) -> Texts:
@@ -163,7 +168,14 @@ def put_together(value: Value) -> Texts:
 
 
 def _join(*parts: str | Texts) -> Texts:
-    return cast("Texts", _compute.binary_join_element_wise(*parts, ""))
+    columns = (_constant(part) if isinstance(part, str) else part for part in parts)
+    return cast("Texts", _compute.binary_join_element_wise(*columns, _constant("")))
+
+
+@lru_cache(maxsize=4096)
+def _constant(text: str) -> object:
+    """A text as an Arrow scalar. `pa.scalar` would import pandas."""
+    return as_texts([text])[0]
 
 
 def _picked(values: Texts, index: Ints) -> Texts:

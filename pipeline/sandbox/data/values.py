@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,6 @@ from pipeline.sandbox.data.draw import Ints, Mask
 from pipeline.sandbox.data.text import Choice, Choices, Texts, Value, as_texts, column, nullable, raw_texts, take
 from pipeline.sandbox.data.times import DAY_S, DAY_TEXTS, TABLE_FIRST_DAY
 
-_compute: Final = cast("Any", pc)
 _SMALL_COUNT: Final = 1 << 20
 
 
