@@ -231,14 +231,17 @@ def _picking(spellings: tuple[tuple[str, ...], ...]) -> msgspec.json.Decoder[Any
 def _parent_key(record: bytes, decoder: msgspec.json.Decoder[Any]) -> ParentKey | None:
     try:
         picked = decoder.decode(record)
+        key, *flags = (_first_present(picked, way) for way in picked.ways)
+        text = _key_text(key)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    key, *flags = (_first_present(picked, way) for way in picked.ways)
-    if key[:1] == b'"':
-        key = msgspec.json.decode(key, type=str).encode()
-    elif key[:1] in b"[{n":
-        return None
-    return ParentKey(key.decode(), tuple(_BOOLEANS.get(flag) for flag in flags)) if key else None
+    return ParentKey(text, tuple(_BOOLEANS.get(flag) for flag in flags)) if text else None
+
+
+def _key_text(raw: bytes) -> str:
+    if raw.startswith(b'"'):
+        return msgspec.json.decode(raw, type=str)
+    return "" if raw.startswith((b"{", b"[")) else raw.decode()
 
 
 def _first_present(picked: msgspec.Struct, way: tuple[str, ...]) -> bytes:

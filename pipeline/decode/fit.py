@@ -30,11 +30,11 @@ _Extras = list[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rule:
-    """How one column of an object is made to fit, with what does not change from record to record."""
+    """How one column of an object is made to fit: the path of the field, and that and the rules of what is in it."""
 
     column: Column
     path: str
-    start: bytes
+    inside: str
     inner: tuple[_Rule, ...]
 
 
@@ -72,6 +72,7 @@ def eased(record: bytes, plan: Plan) -> tuple[bytes, NoteCounts]:
     else:
         return record, Counter()
     try:
+        record.decode()
         plan.wider.decode(record)
         found = members(record, "")
     except _UNREADABLE:
@@ -117,9 +118,9 @@ def _rules(plan: Plan) -> tuple[_Rule, ...]:
 
 
 def _rule(column: Column, above: str) -> _Rule:
-    path = _below(above, column.name) + ("[]" if column.kind is Kind.LIST else "")
-    inner = tuple(_rule(one, path) for one in column.columns)
-    return _Rule(column, path, b'"%b":' % column.name.encode(), inner)
+    path = _below(above, column.name)
+    inside = f"{path}[]" if column.kind is Kind.LIST else path
+    return _Rule(column, path, inside, tuple(_rule(one, inside) for one in column.columns))
 
 
 def _check_readable(record: bytes) -> None:
@@ -201,9 +202,9 @@ def _item(raw: bytes, rule: _Rule, notes: NoteCounts) -> bytes:
     if raw == NULL:
         return raw
     if rule.column.item is not None:
-        return PLAIN[rule.column.item.kind](raw, rule.path, rule.column.item)
-    wanted(raw, "object", rule.path)
-    return _joined(*_split(raw, rule.inner, rule.path, notes))
+        return PLAIN[rule.column.item.kind](raw, rule.inside, rule.column.item)
+    wanted(raw, "object", rule.inside)
+    return _joined(*_split(raw, rule.inner, rule.inside, notes))
 
 
 def _joined(kept: dict[str, bytes], extras: _Extras) -> bytes:
