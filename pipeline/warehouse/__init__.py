@@ -3,8 +3,8 @@
 DuckDB is imported only in this folder. Whether the numbers may be published is judged by `checks`, not here.
 """
 
-from pipeline.warehouse.build import build, discard, finish, sweep
-from pipeline.warehouse.publish import generations, publish
+from pipeline.warehouse.building import build, discard, finish, sweep
+from pipeline.warehouse.publishing import generations, publish
 from pipeline.warehouse.read import Answer, connect, query, snapshot_info, table_rows
 from pipeline.warehouse.values import Built, Generation, Parts, RunFacts, SnapshotInfo
 

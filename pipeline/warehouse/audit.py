@@ -37,7 +37,7 @@ def totals(
             scale = column.type.partition(",")[2].rstrip(")")
             sums = connection.execute(
                 f"SELECT {currency}, count(*), sum({amount}::DECIMAL(38, {scale})) FROM {schema}.{quoted(table.name)} "
-                f"WHERE {amount} IS NOT NULL GROUP BY ALL"
+                f"WHERE {amount} IS NOT NULL GROUP BY ALL HAVING count(*) > 0"
             ).fetchall()
             found += [ControlTotal(table.resource, table.name, column.name, *one) for one in sums]
     return tuple(sorted(found))

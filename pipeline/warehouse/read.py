@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -13,9 +13,10 @@ from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
 from pipeline.warehouse.audit import row_counts
 from pipeline.warehouse.faults import duckdb_failure
 from pipeline.warehouse.load import SCHEMA
-from pipeline.warehouse.publish import log_of
+from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.values import SnapshotInfo
 
+_HEADERS_BYTES = 3 * 4096  # before the first block of a DuckDB file
 # A connection made here reaches nothing but its own file, and writes nothing: no spill of personal data either.
 _HARDENED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
@@ -64,17 +65,31 @@ def open_file(path: Path) -> duckdb.DuckDBPyConnection:
     """A hardened read-only connection to one DuckDB file; errors as for `connect`."""
     try:
         connection = duckdb.connect(str(path), read_only=True, config=_HARDENED)
+    except duckdb.ConnectionException as error:
+        raise LocalAccess(
+            "this process holds the warehouse open with other settings",
+            where=str(path),
+            do="close its other connections, or make them with pipeline.connect as well",
+        ) from error
     except duckdb.Error as error:
         failure = duckdb_failure(error, str(path)) or StoredDataDamaged(
             f"the warehouse cannot be opened ({type(error).__name__})", where=str(path)
         )
         raise failure from error
-    # A second connection of one process shares the first one's settings, which are locked by then.
-    ((is_locked,),) = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
-    if not is_locked:
+    # Connections of one process to one file share their settings: another one may have locked them first.
+    with suppress(duckdb.InvalidInputException):
         connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         connection.execute("SET lock_configuration = true").fetchall()
+    if path.stat().st_size < _stated_size(connection):
+        connection.close()
+        raise StoredDataDamaged("the warehouse file is shorter than it was written", where=str(path))
     return connection
+
+
+def _stated_size(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bytes of a complete file by its own header: DuckDB itself notices a lost tail only when it is read."""
+    ((blocks_bytes,),) = connection.execute("SELECT block_size * total_blocks FROM pragma_database_size()").fetchall()
+    return _HEADERS_BYTES + int(blocks_bytes)
 
 
 class Answer:

@@ -20,7 +20,7 @@ from pipeline.tables import Table, all_tables, tables_of
 from pipeline.warehouse import audit, meta
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.load import ASIDE, SCHEMA, comment_tables, create_tables, load
-from pipeline.warehouse.publish import log_of
+from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import open_file, snapshot_info
 from pipeline.warehouse.values import Built, Parts, RunFacts
 
@@ -136,7 +136,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, target: Path, parts: Sequence[P
     connection.execute("BEGIN").fetchall()  # one commit: the tables go to the file once, hardly through the log
     connection.execute(f"CREATE SCHEMA {SCHEMA}").fetchall()
     create_tables(connection, tables)
-    superseded = tuple((one.resource.name, load(connection, one)) for one in parts)
+    superseded = tuple((one.resource.name, _load(connection, one)) for one in parts)
     built = _counted(connection, target, tables, run.run_id)
     replaced = [one.resource for one, (_, count) in zip(parts, superseded, strict=True) if count]
     older = [table for resource in replaced for table in tables_of(resource)]
@@ -146,6 +146,11 @@ def _fill(connection: duckdb.DuckDBPyConnection, target: Path, parts: Sequence[P
     meta.describe(connection, tables)
     connection.execute("COMMIT").fetchall()
     return built
+
+
+def _load(connection: duckdb.DuckDBPyConnection, parts: Parts) -> int:
+    with working(f"load · {parts.resource.name}"):
+        return load(connection, parts)
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, target: Path, tables: Sequence[Table], run_id: str) -> Built:
