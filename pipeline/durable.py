@@ -44,8 +44,10 @@ def storing(where: str) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """The folder exists, with our mode if we made it, and so do its parents."""
-    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    """The folder exists, and so do its parents; what had to be made has our mode."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.warehouse import Answer
 
 _ROWS_AT_ONCE = 10_000
+_WIDEST_CELL = 60
 
 
 def print_query(data: Path, sql: str, form: str, output: Path | None) -> None:
@@ -83,7 +84,7 @@ def _blocks(found: Answer) -> Iterator[list[tuple[Any, ...]]]:
 def as_text(found: Answer) -> str:
     """An aligned table: header, rule, rows; numbers to the right."""
     rows = found.fetchall()
-    cells = [[_plain(value) if value is not None else "" for value in row] for row in rows]
+    cells = [[_shortened(_plain(value)) if value is not None else "" for value in row] for row in rows]
     right = [any(isinstance(row[i], int | float | Decimal) for row in rows) for i in range(len(found.columns))]
     return aligned(found.columns, cells, right)
 
@@ -96,7 +97,12 @@ def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequen
         padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
         return "  ".join(padded).rstrip()
 
-    return "\n".join([line(header), "  ".join("─" * width for width in widths), *(line(row) for row in cells)])
+    return "\n".join([line(header), line(["─" * width for width in widths]), *(line(row) for row in cells)])
+
+
+def _shortened(text: str) -> str:
+    """A cell that keeps a table readable; the other formats give values whole."""
+    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"
 
 
 def _plain(value: object) -> str:

@@ -1,0 +1,129 @@
+"""Run every measurement and print one table. Ratios within one run mean something; seconds on a shared machine little."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import nightly
+from pipeline.auth import Secret
+from pipeline.cli.nights import sandbox_process
+from pipeline.extract import Scope, extract
+from pipeline.model import Page, Request, Response
+from pipeline.resources import Resource, read_catalogue
+from pipeline.session import open_session
+from pipeline.settings import Api, Settings, Site, Storage, Token
+
+_TOKEN = "PROSPEND_BENCH_TOKEN"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement: processor and wall seconds, and what it handled."""
+
+    name: str
+    cpu_s: float
+    wall_s: float
+    detail: str = ""
+
+
+def timed(name: str, work: Callable[[], str]) -> Measured:
+    """Processor time of this process over all its threads, and wall time."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    detail = work()
+    return Measured(name, time.process_time() - cpu, time.perf_counter() - wall, detail)
+
+
+def bodies_of(served: dict[str, str], page_limit: int, keep: list[bytes]) -> None:
+    """Read everything through the session and the walks alone; decode and store nothing."""
+
+    async def read() -> None:
+        api = Api(ca_file=Path(served["ca_file"]), page_limit=page_limit)
+        async with open_session(api, served["base_url"], Secret(served["token"]), nightly.real_world()) as session:
+
+            async def send(request: Request) -> Response:
+                response = await session.send(request)
+                keep.append(response.body)
+                return response
+
+            async def discard(_resource: Resource, _pages: list[Page]) -> None:
+                return
+
+            scope = Scope(read_catalogue(), "beta", page_limit=page_limit)
+            await extract(scope, send, discard, lambda _: None)
+
+    asyncio.run(read())
+
+
+def measure(claims: int, page_limit: int) -> list[Measured]:
+    """Reading alone, `json.loads` of the same bytes, and the whole run to a published warehouse."""
+    with tempfile.TemporaryDirectory() as folder, sandbox_process(Path(folder) / "sandbox", claims) as served:
+        bodies: list[bytes] = []
+
+        def read() -> str:
+            bodies_of(served, page_limit, bodies)
+            return f"{len(bodies):,} calls, {sum(map(len, bodies)) / 1e6:.1f} MB"
+
+        def parse() -> str:
+            for body in bodies:
+                json.loads(body)
+            return "the yardstick"
+
+        def publish() -> str:
+            settings = Settings(
+                site=Site(name="bench", base_url=served["base_url"]),
+                token=Token(env=_TOKEN),
+                storage=Storage(data_dir=Path(folder) / "data"),
+                api=Api(ca_file=Path(served["ca_file"]), page_limit=page_limit),
+            )
+            report = nightly.run(settings, environ={_TOKEN: served["token"]})
+            return f"{sum(one.rows for one in report.resources):,} rows"
+
+        return [timed("read only", read), timed("json.loads", parse), timed("whole run", publish)]
+
+
+def help_cpu() -> Measured:
+    """Processor time of `prospend --help`, the least of five."""
+    least = float("inf")
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "pipeline", "--help"], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        least = min(least, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Measured("prospend --help", least, least, "least of five; the aim is under 0.25 s")
+
+
+def main() -> None:
+    """Print a table for each size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--claims", type=int, nargs="+", default=[4000, 20_000])
+    parser.add_argument("--page-limit", type=int, default=1000)
+    arguments = parser.parse_args()
+    print(f"Python {platform.python_version()}, {platform.machine()}, {nightly.versions()}\n")
+    shown = help_cpu()
+    print(f"{shown.name}: {shown.cpu_s:.3f} s CPU ({shown.detail})\n")
+    for claims in arguments.claims:
+        found = measure(claims, arguments.page_limit)
+        yardstick = next(one for one in found if one.name == "json.loads")
+        print(f"{claims:,} claims, page limit {arguments.page_limit}")
+        for one in found:
+            ratio = one.cpu_s / yardstick.cpu_s
+            print(
+                f"  {one.name:<12} {one.cpu_s:7.2f} s CPU {one.wall_s:7.2f} s wall {ratio:6.1f} x json.loads   {one.detail}"
+            )
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"  peak memory of this process so far: {peak:,.0f} MB\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What tests share: a sandbox on a real socket, a site that points at it, and the real command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import pipeline.nightly
+from pipeline.sandbox import Running, SandboxSettings, in_thread
+from pipeline.settings import Api, Settings, Site, Storage, Token
+
+TOKEN_VARIABLE = "PROSPEND_TEST_TOKEN"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """The four labelled lines of an error."""
+        labelled = (line.partition(" ") for line in self.err.splitlines())
+        return {label: rest.strip() for label, _, rest in labelled if label in ("WHAT", "WHERE", "STATE", "DO")}
+
+
+@pytest.fixture(scope="session")
+def earlier_night(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one published night; tests copy it."""
+    data_dir = tmp_path_factory.mktemp("earlier") / "data"
+    with in_thread(SandboxSettings(state_dir=authority, claims=60)) as running:
+        pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
+    return data_dir
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One state folder for all sandboxes of a test session: certificates are made once."""
+    return tmp_path_factory.mktemp("sandbox-state")
+
+
+@pytest.fixture
+def sandbox(authority: Path) -> Iterator[Running]:
+    """A sandbox with small books, for one test alone."""
+    with in_thread(SandboxSettings(state_dir=authority, claims=60)) as running:
+        yield running
+
+
+def site_of(sandbox: Running, data_dir: Path, **api: object) -> Settings:
+    """Settings of a site whose source is a sandbox."""
+    return Settings(
+        site=Site(name="test", base_url=sandbox.base_url),
+        token=Token(env=TOKEN_VARIABLE),
+        storage=Storage(data_dir=data_dir),
+        api=Api(ca_file=sandbox.ca_file, **api),
+    )
+
+
+@pytest.fixture
+def site(sandbox: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The test's own site; its token stands in the environment."""
+    monkeypatch.setenv(TOKEN_VARIABLE, sandbox.token)
+    return site_of(sandbox, tmp_path / "data")
+
+
+@pytest.fixture
+def site_file(sandbox: Running, tmp_path: Path) -> Path:
+    """The same site as a settings file, its token in a private file."""
+    token = tmp_path / "token"
+    token.write_text(sandbox.token + "\n")
+    token.chmod(0o600)
+    path = tmp_path / "site.toml"
+    path.write_text(
+        f'[site]\nname = "test"\nbase_url = "{sandbox.base_url}"\n[api]\nca_file = "{sandbox.ca_file}"\n'
+        f'[token]\nfile = "{token}"\n[storage]\ndata_dir = "data"\n'
+    )
+    return path
+
+
+@pytest.fixture
+def prospend(tmp_path: Path) -> Command:
+    """The real command in a process of its own, in an empty environment and an empty folder."""
+
+    def run(*arguments: object, timeout_s: float = 120, **environ: str) -> Outcome:
+        home = tmp_path / "home"
+        home.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            cwd=home,
+            env={"PATH": os.environ["PATH"], "HOME": str(home), **environ},
+            stdin=subprocess.DEVNULL,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run

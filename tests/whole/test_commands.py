@@ -1,0 +1,164 @@
+"""The commands as people and programs use them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from decimal import Decimal
+
+import pyarrow.parquet as pq
+import pytest
+
+import pipeline
+from pipeline.sandbox import tokens
+
+
+def test_demo_from_nothing_to_answers(prospend, tmp_path):
+    """One command: exit 0, a published warehouse, three queries with their answers; again: a second generation."""
+    first = prospend("demo", "--claims", 60, "--data", tmp_path / "demo")
+    assert first.code == 0, first.err
+    assert first.out.startswith("published ")
+    assert first.out.count("SELECT ") == 3
+    assert first.out.count("───") > 9
+    assert "reading every list" in first.err
+    assert prospend("demo", "--claims", 60, "--data", tmp_path / "demo", "--quiet").code == 0
+    status = json.loads(prospend("status", "--data", tmp_path / "demo", "--json").out)
+    assert [run["outcome"] for run in status["runs"]] == ["published", "published"]
+    assert [one["is_current"] for one in status["generations"]] == [True, False]
+    told = prospend("status", "--data", tmp_path / "demo").out
+    assert all(run["run_id"] in told for run in status["runs"])
+
+
+def test_run_json_is_the_documented_document(prospend, site_file):
+    """Published or failed, `--json` prints one document with the same keys."""
+    good = json.loads(prospend("run", "--json", "--quiet", "--config", site_file).out)
+    site_file.write_text(site_file.read_text().replace('name = "test"', 'name = "test"\nversion = "v9"'))
+    bad = json.loads(prospend("run", "--json", "--quiet", "--config", site_file).out)
+    keys = [
+        "run_id",
+        "outcome",
+        "exit_code",
+        "started_at",
+        "finished_at",
+        "warehouse",
+        "calls",
+        "resources",
+        "checks",
+        "error",
+    ]
+    assert list(good) == list(bad) == keys
+    assert (good["outcome"], good["exit_code"], good["error"]) == ("published", 0, None)
+    assert (bad["outcome"], bad["exit_code"], bad["warehouse"]) == ("failed", 21, None)
+    assert sorted(bad["error"]) == ["do", "state", "what", "where"]
+    claim = good["resources"]["claim"]
+    assert {"mode", "rows", "new", "changed", "deleted", "quarantined", "calls"} <= set(claim)
+    assert all(sorted(check) == ["detail", "name", "passed", "required"] for check in good["checks"])
+
+
+@pytest.fixture
+def published(earlier_night):
+    """A data folder with one published night; queries leave it as it is."""
+    return earlier_night
+
+
+QUERY = "SELECT claim_id, _index, gross_amount, currency_code FROM prospend.claim_currency_total ORDER BY ALL"
+
+
+def test_query_formats_agree(prospend, published, tmp_path):
+    """Table, CSV, JSON and Parquet hold the same exact values."""
+    target = tmp_path / "out.parquet"
+    assert prospend("query", "--data", published, "--format", "parquet", "--output", target, QUERY).code == 0
+    stored = [tuple(row.values()) for row in pq.read_table(target).to_pylist()]
+    text = prospend("query", "--data", published, "--format", "csv", QUERY).out
+    header, *rows = csv.reader(io.StringIO(text))
+    assert header == ["claim_id", "_index", "gross_amount", "currency_code"]
+    assert [(c, int(i), Decimal(g), y) for c, i, g, y in rows] == stored
+    found = json.loads(prospend("query", "--data", published, "--json", QUERY).out, parse_float=Decimal)
+    assert [(row["claim_id"], row["_index"], row["gross_amount"], row["currency_code"]) for row in found] == stored
+    table = prospend("query", "--data", published, QUERY).out
+    assert all(f"{row[2]:f}" in table for row in stored)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELEC 1", "syntax error"),
+        ("SELECT nothing FROM prospend.claim", "nothing"),
+        ("CREATE TABLE x (i INT)", "no rows"),
+        ("SELECT 1; SELECT 2", "one statement"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "disabled"),
+        ("COPY prospend.claim TO '/tmp/never.csv'", ""),
+        ("ATTACH '/tmp/never.duckdb'", ""),
+        ("DELETE FROM prospend.claim", ""),
+    ],
+)
+def test_a_wrong_query_is_told_and_touches_nothing(prospend, published, sql, said):
+    """Mistakes and attempts to leave the warehouse end with exit 10 and four lines."""
+    done = prospend("query", "--data", published, sql)
+    assert done.code == 10
+    assert said in done.lines["WHAT"]
+
+
+def test_query_before_the_first_run_says_what_to_do(prospend, tmp_path):
+    """No warehouse yet is a clear message, not a traceback."""
+    done = prospend("query", "--data", tmp_path / "none", "SELECT 1")
+    assert done.code == 10
+    assert "prospend run" in done.lines["DO"]
+
+
+def test_status_before_the_first_run(prospend, site_file):
+    """Nothing published yet is said so; the token's days are told."""
+    done = prospend("status", "--config", site_file)
+    assert done.code == 0
+    assert "nothing published yet" in done.out
+    document = json.loads(prospend("status", "--json", "--config", site_file).out)
+    assert document["token"]["days_left"] in (729, 730)
+    assert document["data_as_at"] is None
+
+
+def test_the_python_door(site):
+    """Run, connect and frame; decimals stay exact in pandas."""
+    report = pipeline.run(site)
+    claims = pipeline.frame("prospend.claim", warehouse=site.storage.data_dir)
+    totals = pipeline.frame("SELECT sum(gross_amount) AS s FROM prospend.expense", warehouse=site.storage.data_dir)
+    assert len(claims) == next(one.rows for one in report.resources if one.name == "claim")
+    assert isinstance(totals["s"][0], Decimal)
+    with pipeline.connect(site.storage.data_dir) as connection:
+        assert connection.execute("SELECT sum(gross_amount) FROM prospend.expense").fetchone()[0] == totals["s"][0]
+
+
+def test_sandbox_tokens_from_the_command_line(prospend, sandbox, site_file, authority, tmp_path):
+    """New, list, revoke: a new token works at once, a revoked one is refused at once."""
+    fresh = prospend("sandbox", "token", "new", "--state", authority)
+    (tmp_path / "token").write_text(fresh.out)
+    assert prospend("run", "--quiet", "--config", site_file).code == 0
+    listed = json.loads(prospend("sandbox", "token", "list", "--json", "--state", authority).out)
+    assert fresh.out.strip() not in json.dumps(listed)
+    newest = tokens.listed(authority)[-1].id
+    assert prospend("sandbox", "token", "revoke", newest, "--state", authority).code == 0
+    assert prospend("run", "--quiet", "--config", site_file).code == 11
+    assert prospend("sandbox", "token", "revoke", "unknown", "--state", authority).code == 10
+
+
+def test_help_begins_with_examples_and_loads_nothing_heavy(prospend):
+    """Every command's help has examples; showing it imports none of the heavy packages."""
+    assert "Examples:" in prospend("--help").out.split("Options:")[0]
+    for command in ("run", "demo", "query", "status", "sandbox", "sandbox serve", "sandbox token"):
+        assert "Examples:" in prospend(*command.split(), "--help").out, command
+    code = (
+        "import sys\nfrom pipeline.cli import run_command\nrun_command(['--help'])\n"
+        "heavy = {'duckdb', 'pyarrow', 'aiohttp', 'pandas', 'numpy', 'jwt', 'rich', 'cryptography', 'msgspec'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_mistyped_command_or_option_is_a_configuration_error(prospend):
+    """Usage errors exit 10 like any other wrong configuration."""
+    assert prospend("rum").code == 10
+    assert prospend("run", "--confg", "x").code == 10
+    assert prospend("--version").out.startswith("prospend ")
