@@ -58,7 +58,8 @@ __all__ = [
     "run",
 ]
 
-_HOMES = {"connect": "door", "frame": "door", "load_settings": "door", "run": "door", "RunReport": "model", "Settings": "settings"}
+_DOOR = ("connect", "frame", "load_settings", "run")
+_HOMES = {**dict.fromkeys(_DOOR, "door"), "RunReport": "model", "Settings": "settings"}
 
 
 def __getattr__(name: str) -> Any:

@@ -30,7 +30,7 @@ OWNERS = {
     "click": {"cli"},
     "rich": {"cli"},
     "cryptography": {"sandbox"},
-    "filelock": {"ops"},
+    "filelock": {"ops", "sandbox"},
 }
 COMPUTING = ("auth", "retry", "paginate", "decode", "checks", "totals", "tables", "resources", "model", "errors")
 # What a computing module may not touch: clock, environment, randomness, processes, network.
