@@ -136,8 +136,9 @@ def _page(route: Route, asked: Asked, state: State) -> Reply:
     extra = state.injected.get((name, route.context), ())
     first = skipped
     stop = min(len(extra), first + asked.limit - count) if not more else first
-    records = table.joined(rows, state.books.shelf)
-    body = b",".join(part for part in (records, *extra[first:stop]) if part)
+    parts: list[bytes | memoryview] = [b'{"page":[', *table.pieces(rows, state.books.shelf)]
+    for record in extra[first:stop]:
+        parts += (b",", record) if len(parts) > 1 else (record,)
     position = None
     if more:
         position = (int(table.keys[rows.stop - 1 if isinstance(rows, slice) else rows[-1]]), 0)
@@ -147,7 +148,7 @@ def _page(route: Route, asked: Asked, state: State) -> Reply:
     held = range(rows.start, rows.stop) if isinstance(rows, slice) else tuple(rows.tolist())
     return Reply(
         200,
-        b"".join((b'{"page":[', body, b'],"nextCursor":', cursor, b"}")),
+        b"".join((*parts, b'],"nextCursor":', cursor, b"}")),
         served=Served(name, route.context, held, range(first, stop)),
     )
 

@@ -35,7 +35,7 @@ def records(
         if context is not None and where != context:
             continue
         if group is not None:
-            text = b"[" + table.joined(table.select(group, wanted), state.books.shelf) + b"]"
+            text = b"".join((b"[", *table.pieces(table.select(group, wanted), state.books.shelf), b"]"))
             found += [(where, record) for record in json.loads(text, parse_float=Decimal)]
         for text in state.injected.get((resource, where), ()):
             try:

@@ -6,9 +6,10 @@ Pure. Not here: rows, tokens, bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Final
 
 from pipeline.resources import Catalogue, Resource
@@ -51,9 +52,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """A path's segments, None where a key stands."""
+    """A path's segments, None where a key stands; `fixed` picks the others out of a path, which must be `wanted`."""
 
     parts: tuple[str | None, ...]
+    fixed: Callable[[tuple[str, ...]], object]
+    wanted: object
     resource: Resource
     ancestors: tuple[str, ...]
     is_single: bool
@@ -72,7 +75,7 @@ class Routes:
             Refused: 404, there is no such path.
         """
         for pattern in self.by_length.get(len(segments), ()):
-            if all(part is None or part == segment for part, segment in zip(pattern.parts, segments, strict=True)):
+            if pattern.fixed(segments) == pattern.wanted:
                 keys = tuple(s for part, s in zip(pattern.parts, segments, strict=True) if part is None)
                 context, key = (keys[:-1], keys[-1]) if pattern.is_single else (keys, None)
                 return Route(pattern.resource, pattern.ancestors, context, key)
@@ -88,9 +91,12 @@ def make_routes(catalogue: Catalogue) -> Routes:
         ancestors[resource.name] = above
         segments = resource.path.strip("/").split("/")
         parts = tuple(VERSION if s == "{version}" else None if s.startswith("{") else s for s in segments)
-        by_length.setdefault(len(parts), []).append(_Pattern(parts, resource, above, is_single=False))
+        fixed = itemgetter(*(place for place, part in enumerate(parts) if part is not None))
+        wanted = fixed(parts)
+        by_length.setdefault(len(parts), []).append(_Pattern(parts, fixed, wanted, resource, above, is_single=False))
         if resource.has_single:
-            by_length.setdefault(len(parts) + 1, []).append(_Pattern((*parts, None), resource, above, is_single=True))
+            single = _Pattern((*parts, None), fixed, wanted, resource, above, is_single=True)
+            by_length.setdefault(len(parts) + 1, []).append(single)
     return Routes({length: tuple(found) for length, found in by_length.items()})
 
 

@@ -49,7 +49,8 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._script: asyncio.Task[None] | None = None
-        self._is_writable = True
+        self._writable = asyncio.Event()
+        self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -69,10 +70,10 @@ class Connection(asyncio.Protocol):
         self._serve()
 
     def pause_writing(self) -> None:
-        self._is_writable = False
+        self._writable.clear()
 
     def resume_writing(self) -> None:
-        self._is_writable = True
+        self._writable.set()
         self._serve()
 
     def close(self) -> None:
@@ -82,7 +83,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def _is_free(self) -> bool:
-        return self._script is None and self._is_writable
+        return self._script is None and self._writable.is_set()
 
     def _serve(self) -> None:
         while self._buffer and self._is_free and self._transport is not None and not self._transport.is_closing():
@@ -119,6 +120,7 @@ class Connection(asyncio.Protocol):
                         if self._transport is not None:
                             self._transport.write(raw)
                             sent += len(raw)
+                            await self._writable.wait()  # a body of any size takes the memory of one step
                     case Wait(seconds):
                         await asyncio.sleep(seconds)
                     case Close(abort):

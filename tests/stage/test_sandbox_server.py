@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -67,10 +68,10 @@ def raw_socket(running: Running) -> ssl.SSLSocket:
 
 
 def everything(connection: ssl.SSLSocket) -> bytes:
-    received = b""
+    received = bytearray()
     while piece := connection.recv(65536):
         received += piece
-    return received
+    return bytes(received)
 
 
 def request_bytes(running: Running, target: str, *, close: bool = False) -> bytes:
@@ -244,6 +245,36 @@ def test_a_script_can_break_every_rule_of_http(running: Running):
         get(running, "/beta/company/1/supplier")
     scripted = [entry for entry in running.journal.entries if entry.path.endswith("supplier")]
     assert [entry.status for entry in scripted] == [200, 0]
+
+
+def test_a_body_of_any_size_takes_no_memory(running: Running):
+    """A script's steps wait for the reader: much more than the sockets hold is sent, and nothing piles up."""
+    piece = Send(b"x" * (1 << 20))
+    head = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
+    running.answer_with("/endless", Script((head, *[piece] * 64, Close()), status=200))
+    with raw_socket(running) as connection:
+        connection.sendall(request_bytes(running, "/endless"))
+        connection.recv(10)
+        (server_side,) = [each for each in running.host.connections if each._script is not None]
+        assert server_side._transport.get_write_buffer_size() < 8 << 20
+        assert len(everything(connection)) > 64 << 20
+
+
+def test_more_requests_than_are_read_ahead(running: Running):
+    """Reading stops while answers cannot be written, and goes on afterwards: none is lost."""
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    running.answer_with("/slow", Script((Wait(0.05), Send(whole)), status=200))
+    unsigned = b"GET /x HTTP/1.1\r\nA: " + b"y" * 200 + b"\r\n\r\n"
+    count = 4000
+    asked = request_bytes(running, "/slow") + unsigned * count + request_bytes(running, "/beta/company", close=True)
+    with raw_socket(running) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(asked,))
+        sender.start()
+        received = everything(connection)
+        sender.join()
+    assert received.startswith(whole)
+    assert received.count(b"HTTP/1.1 401 ") == count
+    assert received.count(b"HTTP/1.1 200 ") == 2
 
 
 def test_a_script_holds_back_what_was_asked_after_it(running: Running):

@@ -92,58 +92,72 @@ class Dimensions:
     supplier_is_foreign: Mask
 
 
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """The records of each dimension by company, in order of their ids."""
+
+    entities: list[list[Record]]
+    divisions: list[list[Record]]
+    tax_codes: list[list[Record]]
+    portfolios: list[list[Record]]
+    projects: list[list[Record]]
+    elements: list[list[Record]]  # by project, in the order projects are listed
+    suppliers: list[list[Record]]
+
+
 def make_dimensions(seed: int, claim_count: int) -> Dimensions:
     """Every dimension of both companies; only the number of suppliers grows with the books."""
+    made = _make_objects(seed, min(max(claim_count * 6 // 100, 24), 4800))
+    every_supplier = [supplier for group in made.suppliers for supplier in group]
+    return Dimensions(
+        tables=_make_tables(made),
+        divisions=_lot(made.divisions),
+        division_entity=tuple(division["entityId"] for group in made.divisions for division in group),
+        projects=_lot(made.projects),
+        project_portfolio=tuple(next(iter(project["portfolio"]), None) for g in made.projects for project in g),
+        tax_codes=_lot(made.tax_codes),
+        suppliers=_lot(made.suppliers),
+        supplier_objects=tuple(
+            {"id": each["id"], "name": each["displayName"], "code": each["supplierCode"]} for each in every_supplier
+        ),
+        supplier_is_foreign=np.array([each["currency"] == "USD" for each in every_supplier]),
+    )
+
+
+def _make_objects(seed: int, supplier_count: int) -> _Objects:
     entities = _entities()
-    divisions = _divisions(seed, entities)
-    tax_codes = _tax_codes(entities)
     portfolios = _portfolios(seed, entities)
     projects = _projects(seed, portfolios)
-    suppliers = make_suppliers(seed, min(max(claim_count * 6 // 100, 24), 4800))
-    every_project = [project for group in projects for project in group]  # by id, as coding draws them
-    listed_projects = [project for group in projects for project in sorted(group, key=_order)]
-    codes = {portfolio["id"]: portfolio["portfolioCode"] for group in portfolios for portfolio in group}
-    inactive_status: dict[str, Test] = {"includeinactive": lambda r, v: bool(v) or r["status"] == "active"}
-    tables = (
-        _table("company", [list(COMPANIES)], {}),
-        _table("entity", entities, inactive_status),
-        _table("division", divisions, inactive_status),
-        _table(
-            "tax_code",
-            tax_codes,
-            {**inactive_status, "entityid": lambda r, v: v in r["entityIds"], "category": _same("category")},
-        ),
-        _table(
-            "portfolio",
-            portfolios,
-            {**inactive_status, "entityid": _same("entityId"), "portfoliocode": _same("portfolioCode")},
-        ),
-        _table(
-            "project",
-            projects,
-            {
-                "includeinactive": lambda r, v: bool(v) or r["active"],
-                "portfoliocode": lambda r, v: v in {codes[each] for each in r["portfolio"]},
-                "costcode": _same("costCode"),
-            },
-        ),
-        _table("project_wbs", [_elements(seed, project) for project in listed_projects], {}),
-        _table("supplier", suppliers, {"active": lambda r, v: r["isActive"] is v}),
+    return _Objects(
+        entities=entities,
+        divisions=_divisions(seed, entities),
+        tax_codes=_tax_codes(entities),
+        portfolios=portfolios,
+        projects=projects,
+        elements=[_elements(seed, project) for group in projects for project in sorted(group, key=_order)],
+        suppliers=make_suppliers(seed, supplier_count),
     )
-    ordered = {table.name: table for table in tables}
-    every_supplier = sorted((s for group in suppliers for s in group), key=lambda s: int(s["id"]))
-    return Dimensions(
-        tables=tuple(ordered.values()),
-        divisions=_lot(divisions),
-        division_entity=tuple(division["entityId"] for group in divisions for division in group),
-        projects=_lot(projects),
-        project_portfolio=tuple(next(iter(project["portfolio"]), None) for project in every_project),
-        tax_codes=_lot(tax_codes),
-        suppliers=_lot(suppliers),
-        supplier_objects=tuple(
-            {"id": s["id"], "name": s["displayName"], "code": s["supplierCode"]} for s in every_supplier
-        ),
-        supplier_is_foreign=np.array([s["currency"] == "USD" for s in every_supplier]),
+
+
+def _make_tables(made: _Objects) -> tuple[Table, ...]:
+    codes = {each["id"]: each["portfolioCode"] for group in made.portfolios for each in group}
+    inactive: dict[str, Test] = {"includeinactive": lambda r, v: bool(v) or r["status"] == "active"}
+    tax_tests: dict[str, Test] = {"entityid": lambda r, v: v in r["entityIds"], "category": _same("category")}
+    portfolio_tests = {"entityid": _same("entityId"), "portfoliocode": _same("portfolioCode")}
+    project_tests: dict[str, Test] = {
+        "includeinactive": lambda r, v: bool(v) or r["active"],
+        "portfoliocode": lambda r, v: v in {codes[each] for each in r["portfolio"]},
+        "costcode": _same("costCode"),
+    }
+    return (
+        _table("company", [list(COMPANIES)], {}),
+        _table("entity", made.entities, inactive),
+        _table("division", made.divisions, inactive),
+        _table("tax_code", made.tax_codes, {**inactive, **tax_tests}),
+        _table("portfolio", made.portfolios, {**inactive, **portfolio_tests}),
+        _table("project", made.projects, project_tests),
+        _table("project_wbs", made.elements, {}),
+        _table("supplier", made.suppliers, {"active": lambda r, v: r["isActive"] is v}),
     )
 
 

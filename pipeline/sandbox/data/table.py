@@ -22,7 +22,7 @@ Wanted = str | bool | int
 """The value of a filter: text, a flag, or a UTC second."""
 Condition = Callable[[slice, Wanted], Mask]
 """Which rows of a range a filter lets pass."""
-Records = Mapping[str, Wanted]
+Filters = Mapping[str, Wanted]
 
 BLOCK_ROWS: Final = 2048
 KEPT_BLOCK_BYTES: Final = 96 << 20
@@ -125,7 +125,7 @@ class Table:
         row = int(self._by_id[place]) if place < self.row_count else -1
         return row if rows.start <= row < rows.stop and int(self.ids[row]) == int(key) else None
 
-    def select(self, group: int, wanted: Records) -> slice | Ints:
+    def select(self, group: int, wanted: Filters) -> slice | Ints:
         """The rows of one parent that every filter lets pass, in order; a slice when they are neighbours."""
         rows = self.group(group)
         mask: Mask | None = None
@@ -135,6 +135,8 @@ class Table:
         if mask is None or mask.all():
             return rows
         passing: Ints = np.flatnonzero(mask) + rows.start
+        if passing.size and int(passing[-1]) - int(passing[0]) + 1 == passing.size:
+            return slice(int(passing[0]), int(passing[-1]) + 1)
         return passing
 
     def block(self, rows: Ints) -> Block:
@@ -145,24 +147,24 @@ class Table:
         ends = np.frombuffer(memoryview(cast("pa.Buffer", made.buffers()[1])), dtype=np.int32, count=len(made) + 1)
         return Block(memoryview(cast("pa.Buffer", made.buffers()[2])), ends.astype(np.int64))
 
-    def joined(self, rows: slice | Ints, shelf: Shelf) -> bytes:
-        """The records of some rows of one group, in order, with a comma between them."""
-        if isinstance(rows, slice):
-            return b"".join(self._neighbours(rows.start, rows.stop, shelf))[:-1]
+    def pieces(self, rows: slice | Ints, shelf: Shelf) -> list[memoryview]:
+        """The records of some rows of one group, in order, with a comma between them: put together, one text."""
+        found = self._neighbours(rows.start, rows.stop, shelf) if isinstance(rows, slice) else self._picked(rows, shelf)
+        if found:
+            found[-1] = found[-1][:-1]
+        return found
+
+    def _picked(self, rows: Ints, shelf: Shelf) -> list[memoryview]:
         if rows.size == 0:
-            return b""
+            return []
         numbers = np.unique(rows // BLOCK_ROWS)
         if rows.size <= _FEW_ROWS and not all(shelf.has(self, int(number)) for number in numbers):
-            scattered = numbers.size > 1
+            is_scattered = numbers.size > 1
         else:
-            scattered = rows.size * 4 < int(rows[-1] - rows[0])
-        if scattered:
-            block = self.block(rows)
-            return bytes(block.between(0, rows.size))[:-1]
-        parts: list[memoryview] = []
-        for row in rows.tolist():
-            parts += self._neighbours(row, row + 1, shelf)
-        return b"".join(parts)[:-1]
+            is_scattered = rows.size * 4 < int(rows[-1] - rows[0])
+        if is_scattered:
+            return [self.block(rows).between(0, rows.size)]
+        return [part for row in rows.tolist() for part in self._neighbours(row, row + 1, shelf)]
 
     def one(self, row: int, shelf: Shelf) -> bytes:
         """The record of one row; a block is not made for it alone."""
