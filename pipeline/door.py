@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import nightly, settings, warehouse
 from pipeline.model import RunReport
+from pipeline.ops.runs import pointer_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +46,7 @@ def connect(path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
         ConfigError: there is no warehouse at that place.
     """
     place = Path(path)
-    return warehouse.connect(nightly.pointer_of(place) if place.is_dir() else place)
+    return warehouse.connect(pointer_of(place) if place.is_dir() else place)
 
 
 def frame(name_or_sql: str, *, warehouse: str | os.PathLike[str]) -> pd.DataFrame:

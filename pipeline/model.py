@@ -101,7 +101,15 @@ class StageBegan:
     stage: Literal["extract", "seal", "load", "check", "publish"]
 
 
-Observe = Callable[[PageRead | StageBegan], None]
+@dataclass(frozen=True, slots=True)
+class EarlierRunUnfinished:
+    """What an earlier run left unsealed was removed: it was killed, or the machine stopped."""
+
+    run_id: str
+
+
+Event = PageRead | StageBegan | EarlierRunUnfinished
+Observe = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)

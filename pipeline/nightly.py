@@ -30,6 +30,7 @@ from pipeline.extract import Extracted, Scope, extract
 from pipeline.model import (
     CheckResult,
     ControlTotal,
+    EarlierRunUnfinished,
     ErrorLines,
     Observe,
     Outcome,
@@ -39,13 +40,13 @@ from pipeline.model import (
     StageBegan,
     World,
 )
-from pipeline.ops import records
+from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
 from pipeline.ops.token_source import find_token
 from pipeline.resources import Catalogue, Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Settings
-from pipeline.snapshot import QUARANTINE, SealedResource, Staging, seal, sweep
+from pipeline.snapshot import QUARANTINE, SealedResource, Staging, seal, sealed_runs, sweep
 from pipeline.totals import add_totals
 
 _DECODERS = 2
@@ -73,7 +74,7 @@ class _Night:
 
     @property
     def pointer(self) -> Path:
-        return pointer_of(self.data_dir)
+        return runs.pointer_of(self.data_dir)
 
 
 @dataclass(slots=True)
@@ -113,15 +114,10 @@ def run(
     data_dir = settings.storage.data_dir
     with storing(f"storage.data_dir = {data_dir}"):
         make_folder(data_dir)
-    run_id = _free_run_id(data_dir, started_at)
+    run_id = runs.free_run_id(data_dir, started_at)
     with run_lock(data_dir, run_id, started_at):
         night = _Night(settings, catalogue, run_id, started_at, world, observe)
         return _recorded(night, token, on_report)
-
-
-def pointer_of(data_dir: Path) -> Path:
-    """What readers open."""
-    return data_dir / "warehouse.duckdb"
 
 
 def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], None]) -> RunReport:
@@ -130,7 +126,7 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
     try:
         published = _stages(night, token, progress)
     except PipelineError as error:
-        error.filled_in(where=f"run {night.run_id}", state=state_line(night.data_dir, night.world.clock()))
+        error.filled_in(where=f"run {night.run_id}", state=runs.state_line(night.pointer, night.world.clock()))
         outcome: Outcome = "refused" if isinstance(error, CheckRefused) else "failed"
         lines = dict(error.lines())
         told = ErrorLines(lines["WHAT"], lines["WHERE"], lines["STATE"], lines["DO"])
@@ -145,7 +141,9 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
 
 def _stages(night: _Night, token: Secret, progress: _Progress) -> Path:
     """The way of the data. Returns the published file."""
-    sweep(night.data_dir)
+    for run_id in {*sweep(night.data_dir), *records.unrecorded(night.data_dir, sealed_runs(night.data_dir))}:
+        records.save(night.data_dir, runs.report_of_unfinished(night.data_dir, run_id))
+        night.observe(EarlierRunUnfinished(run_id))
     warehouse.sweep(_building(night).parent)
     staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
     try:
@@ -314,29 +312,6 @@ def _total(one: ControlTotal) -> list[str | int]:
 
 def _building(night: _Night) -> Path:
     return night.data_dir / "warehouse" / f".building-{night.run_id}.duckdb"
-
-
-def _free_run_id(data_dir: Path, started_at: datetime) -> str:
-    """The UTC start as a name, with -2 and on when that is taken."""
-    stamp = f"{started_at:%Y%m%dT%H%M%SZ}"
-    for number in range(1, 1000):
-        run_id = stamp if number == 1 else f"{stamp}-{number}"
-        taken = (data_dir / "runs" / run_id, data_dir / "warehouse" / f"{run_id}.duckdb", data_dir / "staging" / run_id)
-        if not any(path.exists() for path in taken):
-            return run_id
-    raise LocalResource(f"a thousand runs began at {stamp}", do="wait a second, run again")
-
-
-def state_line(data_dir: Path, now: datetime) -> str:
-    """What readers have, in one sentence."""
-    pointer = pointer_of(data_dir)
-    try:
-        run_id = pointer.readlink().stem
-        since = datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    except (OSError, ValueError):
-        return "nothing published, and no earlier warehouse exists"
-    hours = (now - since).total_seconds() / 3600
-    return f"nothing published; readers remain on the warehouse of {since:%Y-%m-%d %H:%M} UTC ({hours:.0f} h old)"
 
 
 def program_version() -> str:

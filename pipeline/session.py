@@ -8,6 +8,7 @@ after a failure is decided in `retry`; what a body means, in `decode`.
 
 from __future__ import annotations
 
+import os
 import ssl
 import zlib
 from collections import Counter
@@ -112,7 +113,7 @@ class Session:
         except OSError as error:
             if error.errno in (23, 24):  # ENFILE, EMFILE
                 raise LocalResource("too many open files", do="raise the limit (ulimit -n), run again") from None
-            raise _Retryable(f"{self.origin.host}: {error.strerror or type(error).__name__}") from None
+            raise _Retryable(f"{self.origin.host}: {_reason(error)}") from None
 
     async def _read(self, answer: aiohttp.ClientResponse) -> Response:
         if answer.status != 200:
@@ -229,7 +230,7 @@ def _translated(error: aiohttp.ClientError, origin: URL) -> PipelineError | _Ret
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return _Retryable(f"the name {origin.host} cannot be resolved")
     if isinstance(error, aiohttp.ClientConnectorError):
-        return _Retryable(f"no connection to {host} ({error.os_error.strerror or type(error.os_error).__name__})")
+        return _Retryable(f"no connection to {host} ({_reason(error.os_error)})")
     if isinstance(error, aiohttp.ServerTimeoutError):
         return _Retryable(f"{host} did not answer in time")
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -239,3 +240,8 @@ def _translated(error: aiohttp.ClientError, origin: URL) -> PipelineError | _Ret
     if isinstance(error, aiohttp.ClientResponseError):
         return SourceContractBroken("the answer is not valid HTTP")
     return SourceUnavailable(f"the request to {host} failed ({type(error).__name__})")
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words for an error number: `strerror` may hold an address."""
+    return os.strerror(error.errno) if error.errno else type(error).__name__

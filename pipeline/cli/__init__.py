@@ -16,6 +16,7 @@ import click
 
 from pipeline.cli.commands import demo, query, run, status
 from pipeline.cli.sandbox import sandbox
+from pipeline.cli.token import token
 from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, PipelineError
 
 _EXAMPLES = """\b
@@ -24,6 +25,7 @@ Examples:
   prospend run                       the nightly run of configs/site.toml
   prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
   prospend status                    last runs and the age of the data
+  prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
 """
 
@@ -38,7 +40,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, query, status, sandbox):
+for command in (demo, run, query, status, token, sandbox):
     prospend.add_command(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pipeline.cli.results import as_text
 from pipeline.errors import SourceUnavailable
 from pipeline.model import RunReport
 from pipeline.ops.records import document_of
+from pipeline.ops.runs import pointer_of
 from pipeline.settings import Api, Settings, Site, Storage, Token
 
 _DEMO_TOKEN = "PROSPEND_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -74,17 +76,26 @@ def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
         run_and_tell(settings, as_json=as_json, quiet=quiet, environ={_DEMO_TOKEN: served["token"]})
     if as_json:
         return
-    with warehouse.connect(nightly.pointer_of(data)) as connection:
+    with warehouse.connect(pointer_of(data)) as connection:
         for title, sql in DEMO_QUERIES:
             click.echo(f"\n{title}\n\n{sql}\n")
             click.echo(as_text(warehouse.query(connection, sql)))
-    shown_data = data.relative_to(Path.cwd()) if data.is_relative_to(Path.cwd()) else data
+    here = Path.cwd()
+    shown_data = data.relative_to(here) if data.is_relative_to(here) else data
     click.echo(
         f"\nYours to explore:\n"
-        f'  prospend query --data {shown_data} "SHOW ALL TABLES"\n'
-        f"  prospend status --data {shown_data}\n"
-        f"  duckdb -readonly {shown_data}/warehouse.duckdb"
+        f'  {_own_name()} query --data {shown_data} "FROM meta.data_dictionary LIMIT 20"\n'
+        f"  {_own_name()} status --data {shown_data}\n"
+        f"  or open {shown_data}/warehouse.duckdb, read-only, with any tool that speaks DuckDB"
     )
+
+
+def _own_name() -> str:
+    """How the user can call this program from where they are."""
+    if shutil.which("prospend"):
+        return "prospend"
+    beside = Path(sys.executable).with_name("prospend")
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 @contextmanager

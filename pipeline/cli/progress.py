@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.model import Observe, PageRead, StageBegan
+from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan
 
 _LINE_EVERY_S = 30.0
 _STAGES = {
@@ -40,9 +40,11 @@ class _Lines:
         self.pages: Counter[str] = Counter()
         self.records: Counter[str] = Counter()
 
-    def __call__(self, event: PageRead | StageBegan) -> None:
+    def __call__(self, event: Event) -> None:
         now = time.monotonic()
-        if isinstance(event, PageRead):
+        if isinstance(event, EarlierRunUnfinished):
+            told = _unfinished(event)
+        elif isinstance(event, PageRead):
             self.pages[event.resource] += 1
             self.records[event.resource] += event.record_count
             if now - self.last < _LINE_EVERY_S:
@@ -72,7 +74,10 @@ def _live() -> Iterator[Observe]:
         records: Counter[str] = Counter()
         current = [progress.add_task("starting", total=None, told="")]
 
-        def observe(event: PageRead | StageBegan) -> None:
+        def observe(event: Event) -> None:
+            if isinstance(event, EarlierRunUnfinished):
+                progress.console.print(_unfinished(event))
+                return
             if isinstance(event, StageBegan):
                 progress.update(current[0], total=1, completed=1)
                 current[0] = progress.add_task(_STAGES[event.stage], total=None, told="")
@@ -87,6 +92,10 @@ def _live() -> Iterator[Observe]:
         yield observe
         for task in progress.tasks:
             progress.update(task.id, total=1, completed=1)
+
+
+def _unfinished(event: EarlierRunUnfinished) -> str:
+    return f"earlier run {event.run_id} did not finish; what it left is tidied up, readers were not affected"
 
 
 def _say(line: str) -> None:

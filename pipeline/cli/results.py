@@ -28,7 +28,7 @@ def print_query(data: Path, sql: str, form: str, output: Path | None) -> None:
         ConfigError: the statement is not right, or parquet was asked for without a file.
     """
     from pipeline import warehouse
-    from pipeline.nightly import pointer_of
+    from pipeline.ops.runs import pointer_of
 
     if form == "parquet" and output is None:
         raise ConfigError("parquet is not text", where="query --format parquet", do="name a file with --output")
@@ -120,8 +120,8 @@ def status_document(config: Path | None, data: Path | None, last: int) -> dict[s
     """What `status --json` prints. Works without a valid token, and with `--data` without a site."""
     from pipeline import warehouse
     from pipeline.cli.options import site_settings
-    from pipeline.nightly import pointer_of
     from pipeline.ops import records
+    from pipeline.ops.runs import pointer_of
 
     settings = site_settings(config, data) if data is None or config is not None else None
     folder = data if data is not None else settings.storage.data_dir  # type: ignore[union-attr]  # one of the two is set

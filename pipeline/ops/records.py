@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,11 @@ def save(data_dir: Path, report: RunReport) -> None:
         make_folder(folder)
         content = json.dumps(document_of(report), indent=1, ensure_ascii=False).encode()
         write_sealed(folder / "report.json", content, mode=0o640)
+
+
+def unrecorded(data_dir: Path, run_ids: Iterable[str]) -> tuple[str, ...]:
+    """Those of the runs that left no record: they ended without a word."""
+    return tuple(one for one in run_ids if not (data_dir / "runs" / one / "report.json").exists())
 
 
 def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:

@@ -11,7 +11,7 @@ import pytest
 
 import pipeline
 from pipeline import warehouse
-from pipeline.nightly import pointer_of
+from pipeline.ops.runs import pointer_of
 from pipeline.resources import read_catalogue, snake_case
 from pipeline.sandbox import Running
 from pipeline.settings import Settings

@@ -15,8 +15,8 @@ import pytest
 
 import pipeline
 from pipeline.model import StageBegan
-from pipeline.nightly import pointer_of
 from pipeline.nightly import run as run_night
+from pipeline.ops.runs import pointer_of
 from pipeline.sandbox import Running
 from pipeline.settings import Settings
 from pipeline.snapshot import read_manifest, sealed_runs
@@ -95,6 +95,9 @@ def test_kill_9_needs_no_repair(prospend, site_file: Path, tmp_path: Path, earli
     assert run_ids(data_dir) == before
     done = prospend("run", "--config", site_file)
     assert done.code == 0, done.err
+    assert "did not finish" in done.err
+    killed = json.loads(prospend("status", "--json", "--data", data_dir).out)["runs"][1]
+    assert (killed["outcome"], killed["exit_code"]) == ("failed", 137)
     assert run_ids(data_dir) != before
     assert not any((data_dir / "staging").iterdir())
     assert all(path.stem[0].isdigit() for path in (data_dir / "warehouse").iterdir())

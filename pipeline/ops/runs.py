@@ -1,0 +1,71 @@
+"""Run ids, the pointer that readers open, and what can be said of a run that could not speak for itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.errors import EXIT_PUBLISHED, LocalResource
+from pipeline.model import ErrorLines, RunReport
+
+_STAMP = "%Y%m%dT%H%M%SZ"
+_STAMP_LENGTH = len("20261123T020000Z")
+_KILLED = 128 + 9
+
+
+def pointer_of(data_dir: Path) -> Path:
+    """The link that readers open."""
+    return data_dir / "warehouse.duckdb"
+
+
+def generation_of(data_dir: Path, run_id: str) -> Path:
+    """The warehouse file that a run publishes."""
+    return data_dir / "warehouse" / f"{run_id}.duckdb"
+
+
+def free_run_id(data_dir: Path, started_at: datetime) -> str:
+    """The UTC start as a name, with -2 and on when that is taken."""
+    stamp = f"{started_at:{_STAMP}}"
+    for number in range(1, 1000):
+        run_id = stamp if number == 1 else f"{stamp}-{number}"
+        taken = (data_dir / "runs" / run_id, generation_of(data_dir, run_id), data_dir / "staging" / run_id)
+        if not any(path.exists() for path in taken):
+            return run_id
+    raise LocalResource(f"a thousand runs began at {stamp}", do="wait a second, run again")
+
+
+def started_at_of(run_id: str) -> datetime:
+    """When a run began, by its id.
+
+    Raises:
+        ValueError: it is not a run id.
+    """
+    return datetime.strptime(run_id[:_STAMP_LENGTH], _STAMP).replace(tzinfo=UTC)
+
+
+def state_line(pointer: Path, now: datetime) -> str:
+    """What readers have after a run that did not publish, in one sentence."""
+    try:
+        since = started_at_of(pointer.readlink().stem)
+    except (OSError, ValueError):
+        return "nothing published, and no earlier warehouse exists"
+    hours = (now - since).total_seconds() / 3600
+    return f"nothing published; readers remain on the warehouse of {since:%Y-%m-%d %H:%M} UTC ({hours:.0f} h old)"
+
+
+def report_of_unfinished(data_dir: Path, run_id: str) -> RunReport:
+    """The record of a run that was killed before it could write its own; when it ended is not known."""
+    try:
+        started_at = started_at_of(run_id)
+    except ValueError:
+        started_at = datetime.fromtimestamp(0, UTC)
+    published = generation_of(data_dir, run_id)
+    if published.exists():
+        return RunReport(run_id, "published", EXIT_PUBLISHED, started_at, started_at, str(published), None, 0)
+    told = ErrorLines(
+        what="the run ended without a word: it was killed, or the machine stopped",
+        where=f"run {run_id}",
+        state="nothing of it was published",
+        do="nothing: a later run has tidied up",
+    )
+    return RunReport(run_id, "failed", _KILLED, started_at, started_at, None, None, 0, error=told)
