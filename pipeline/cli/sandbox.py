@@ -1,8 +1,9 @@
-"""`sandbox serve` and `sandbox token`."""
+"""`sandbox serve`, `sandbox password` and `sandbox token`."""
 
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def sandbox() -> None:
       prospend sandbox serve
       prospend sandbox serve --claims 100000 --port 8443
       prospend sandbox token new
+      prospend sandbox password
     """
 
 
@@ -80,7 +82,50 @@ async def _serve(settings: object, *, as_json: bool) -> None:
             click.echo("sandbox: sample books, not real data; Ctrl-C stops it")
             for name, value in facts.items():
                 click.echo(f"  {name:<9} {value}")
+            _tell_account(settings.state_dir)
         await stopped.wait()
+
+
+def _tell_account(state_dir: Path) -> None:
+    """Say who may sign in to the page; the password only at the moment it is made."""
+    from pipeline.sandbox.page import account
+
+    password = account.make_once(state_dir)
+    click.echo(f"  user      {account.USER}  (signs in at admin_url)")
+    if password is None:
+        click.echo("  password  as set before; `prospend sandbox password` makes a new one")
+    else:
+        click.echo(f"  password  {password}  (shown this once)")
+
+
+@sandbox.command(short_help="A new password for the token page.")
+@_STATE
+@click.option("--stdin", "is_given", is_flag=True, help="Take it from standard input; on a terminal it is not echoed.")
+def password(state: Path, is_given: bool) -> None:
+    """Set the password of the token page, and sign out whoever is signed in there.
+
+    \b
+    Examples:
+      prospend sandbox password                        a random one, printed once
+      prospend sandbox password --stdin                asks for one
+      prospend sandbox password --stdin < password.txt
+    """
+    from pipeline.errors import ConfigError
+    from pipeline.sandbox.page import account
+
+    if not is_given:
+        click.echo(account.make(state.absolute()))
+        return
+    given = _typed() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    try:
+        account.put(state.absolute(), given)
+    except ValueError as error:
+        raise ConfigError(str(error), where="sandbox password", do="give another password") from None
+    click.echo("the password is set", err=True)
+
+
+def _typed() -> str:
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
 @sandbox.group(short_help="Issue, list and revoke tokens of the sandbox.")

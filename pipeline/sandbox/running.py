@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.resources import read_catalogue
-from pipeline.sandbox import admin, authority, tokens
+from pipeline.sandbox import admin, authority, page, tokens
 from pipeline.sandbox.answer import Forced, State, error
 from pipeline.sandbox.data import make_books
 from pipeline.sandbox.data.text import json_text
@@ -101,7 +101,9 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(connection_factory(host), "127.0.0.1", settings.port, ssl=tls)
     try:
-        runner, admin_port = await admin.start(admin.make_app(journal), settings.admin_port, tls)
+        app = admin.make_app(journal)
+        page.attach(app, settings.state_dir)
+        runner, admin_port = await admin.start(app, settings.admin_port, tls)
         try:
             port = int(server.sockets[0].getsockname()[1])
             yield Running(

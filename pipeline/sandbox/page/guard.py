@@ -6,6 +6,7 @@ Decides, and says nothing of what a page shows.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -28,6 +29,7 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Server": "sandbox",
 }
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -37,10 +39,21 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
     response.headers.setdefault("Cache-Control", "no-store")
 
 
+@web.middleware
+async def refuse_foreign(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse whatever a page of another origin makes a browser send, whichever path of the port it is for."""
+    if request.method not in ("GET", "HEAD", "OPTIONS") and "Origin" in request.headers and not is_own_origin(request):
+        raise web.HTTPForbidden(text="this came from a page of another origin")
+    return await handler(request)
+
+
 def is_own_origin(request: web.Request) -> bool:
     """Whether a form was sent by a page of this very port. Browsers state the origin of every form they send."""
-    port = request.url.port
-    return request.host in _hosts(port) and request.headers.get("Origin") == f"https://{request.host}"
+    place = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    if place is None:
+        return False
+    hosts = {f"{name}:{place[1]}" for name in _LOOPBACK}
+    return request.host in hosts and request.headers.get("Origin") == f"https://{request.host}"
 
 
 def is_own_form(given: object, expected: str) -> bool:
@@ -56,7 +69,3 @@ def set_cookie(response: web.StreamResponse, identity: str) -> None:
 def drop_cookie(response: web.StreamResponse) -> None:
     """Take the session id back."""
     response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Strict")
-
-
-def _hosts(port: int | None) -> set[str]:
-    return {f"{name}:{port}" for name in _LOOPBACK}
