@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pyarrow.parquet as pq
@@ -12,9 +13,9 @@ import pytest
 import pipeline
 from pipeline import warehouse
 from pipeline.ops.runs import pointer_of
-from pipeline.resources import read_catalogue, snake_case
+from pipeline.resources import default_path, read_catalogue, snake_case
 from pipeline.sandbox import Running
-from pipeline.settings import Settings
+from pipeline.settings import Extract, Settings
 
 CATALOGUE = read_catalogue()
 ODD_AMOUNTS = ("0.1", "1143.3", "99999999999999.99", "12345678901234.5678", "-0.05", "0", "1e3", "7.0000")
@@ -139,12 +140,38 @@ def test_another_companys_record_stops_the_run(sandbox: Running, site: Settings)
         pipeline.run(site)
 
 
+def test_an_own_catalogue_adds_a_column_and_a_resource(sandbox: Running, site: Settings, tmp_path):
+    """A column or a resource is an edit of the file that `api.resources` names, and nothing else."""
+    own = tmp_path / "own.toml"
+    added = """
+[resource.cost_centre]
+path = "/{version}/company/{companyId}/division"
+parent = "company"
+key = "id"
+order = "inferred"
+evidence = "inferred"
+about = "Divisions once more, under another name"
+column.id = { type = "text", evidence = "inferred", about = "key" }
+"""
+    text = (
+        default_path()
+        .read_text()
+        .replace(
+            "[resource.entity.column]\n",
+            '[resource.entity.column]\nmood = { type = "decimal(5,2)", evidence = "inferred", about = "how they feel" }\n',
+        )
+    )
+    own.write_text(text + added)
+    sandbox.inject("entity", ("1",), [b'{"id":"e-1","name":"n","code":"c","status":"active","mood":0.10}'])
+    mine = replace(site, api=replace(site.api, resources=own))
+    report = pipeline.run(mine)
+    assert rows_of(mine, "SELECT mood, _extra FROM prospend.entity WHERE id = 'e-1'") == [(Decimal("0.10"), None)]
+    assert rows_of(mine, "SELECT count(*) > 0 FROM prospend.cost_centre") == [(True,)]
+    assert report.resources[-1].mode == "full"
+
+
 def test_personal_and_omitted_lines_are_read_when_asked_for(sandbox: Running, site: Settings, tmp_path):
     """They stay out by default, and come with the setting; claim totals never include them."""
-    from dataclasses import replace
-
-    from pipeline.settings import Extract
-
     pipeline.run(site)
     without = rows_of(site, "SELECT count(*), count(*) FILTER (is_personal OR is_omitted) FROM prospend.expense")[0]
     wide = replace(site, extract=Extract(include_personal=True, include_omitted=True))
