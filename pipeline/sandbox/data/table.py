@@ -24,7 +24,7 @@ Condition = Callable[[slice, Wanted], Mask]
 """Which rows of a range a filter lets pass."""
 Filters = Mapping[str, Wanted]
 
-BLOCK_ROWS: Final = 2048
+BLOCK_ROWS: Final = 4096
 KEPT_BLOCK_BYTES: Final = 96 << 20
 _FEW_ROWS: Final = 64
 _ID_BITS: Final = 32

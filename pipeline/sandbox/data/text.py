@@ -59,6 +59,7 @@ class Choices:
 
     def __init__(self, values: Texts) -> None:
         self.values = values
+        self.size = len(values)
         self._merged: dict[object, Choices] = {}
 
     def __len__(self) -> int:
@@ -199,13 +200,13 @@ def _both(first: Piece, second: Piece) -> Piece | None:
     match first, second:
         case str(), str():
             return first + second
-        case str(), Choice(choices, index) if len(choices) <= _MERGED_LIMIT:
+        case str(), Choice(choices, index) if choices.size <= _MERGED_LIMIT:
             return Choice(choices.after(first), index)
-        case Choice(choices, index), str() if len(choices) <= _MERGED_LIMIT:
+        case Choice(choices, index), str() if choices.size <= _MERGED_LIMIT:
             return Choice(choices.followed_by(second), index)
-        case Choice(choices, index), Choice(others, other) if index is other and len(choices) == len(others):
+        case Choice(choices, index), Choice(others, other) if index is other and choices.size == others.size:
             return Choice(choices.beside(others), index)
-        case Choice(choices, index), Choice(others, other) if len(choices) * len(others) <= _MERGED_LIMIT:
-            return Choice(choices.times(others), index * np.int32(len(others)) + other)
+        case Choice(choices, index), Choice(others, other) if choices.size * others.size <= _MERGED_LIMIT:
+            return Choice(choices.times(others), index * np.int32(others.size) + other)
         case _:
             return None
