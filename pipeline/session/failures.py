@@ -1,0 +1,77 @@
+"""Our error for each of aiohttp's, at this one place. Only class, host, port and the TLS reason are carried over.
+
+A foreign error never travels on, not even as a cause or context: its `repr` holds the request's headers.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from pipeline.errors import LocalResource, PipelineError, SecurityStop, SourceContractBroken, SourceUnavailable
+
+# TLS failures that another attempt cannot change, beside a certificate that does not verify.
+_FINAL_TLS: Final = (
+    "WRONG_VERSION_NUMBER",
+    "UNSUPPORTED_PROTOCOL",
+    "PROTOCOL_VERSION",
+    "NO_PROTOCOLS",
+    "HANDSHAKE_FAILURE",
+)
+
+
+class Retryable(Exception):
+    """An attempt failed in a way that another one may not. It never leaves the session."""
+
+    def __init__(self, what: str, retry_after: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.retry_after = retry_after
+
+
+def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineError | Retryable:
+    """Our error for one of aiohttp's or the system's."""
+    host = f"{origin.host}:{origin.port}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return _tls_failure(error, host)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Retryable(f"the name {origin.host} cannot be resolved")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Retryable(f"no connection to {host} ({_reason(error.os_error)})")
+    if isinstance(error, TimeoutError):
+        return Retryable(f"{host} did not answer in time")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Retryable("the answer was cut off")
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+        return Retryable(f"{host} closed the connection")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return SourceContractBroken("the answer is not valid HTTP")
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENFILE, errno.EMFILE):
+            return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
+        return Retryable(f"{host}: {_reason(error)}")
+    return SourceUnavailable(f"the request to {host} failed ({type(error).__name__})")
+
+
+def _tls_failure(
+    error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError, host: str
+) -> PipelineError | Retryable:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+        return SecurityStop(
+            f"the certificate of {host} is not trusted: {reason}",
+            do="check site.base_url and this machine's clock; for a private authority set api.ca_file",
+        )
+    reason = getattr(error.os_error, "reason", "") or "handshake failed"
+    if any(final in reason for final in _FINAL_TLS):
+        return SecurityStop(f"no secure connection to {host}: {reason}")
+    return Retryable(f"TLS with {host} failed ({reason})")
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words for an error number: `strerror` may hold an address."""
+    return os.strerror(error.errno) if error.errno else type(error).__name__
