@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import msgspec
@@ -40,3 +41,13 @@ async def start(app: web.Application, port: int, tls: ssl.SSLContext) -> tuple[w
     site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
     await site.start()
     return runner, int(runner.addresses[0][1])
+
+
+async def stop(runner: web.AppRunner) -> None:
+    """Stop listening, and end every connection at once: a browser keeps its own open, and TLS would wait for it."""
+    handlers = runner.server.connections if runner.server is not None else []
+    transports = [handler.transport for handler in handlers if handler.transport is not None]
+    await runner.cleanup()
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0)  # lets the loop close their sockets

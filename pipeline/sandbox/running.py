@@ -17,11 +17,15 @@ from typing import Any
 from pipeline.resources import read_catalogue
 from pipeline.sandbox import admin, authority, page, tokens
 from pipeline.sandbox.answer import Forced, State, error
+from pipeline.sandbox.cursors import Lifetime
 from pipeline.sandbox.data import make_books
 from pipeline.sandbox.data.text import json_text
 from pipeline.sandbox.journal import Journal
-from pipeline.sandbox.model import Answer, SandboxSettings
+from pipeline.sandbox.model import Answer, Reply, SandboxSettings
+from pipeline.sandbox.openapi import DOCUMENT_PATH, openapi_yaml
 from pipeline.sandbox.oracle import Context, records
+from pipeline.sandbox.quota import Quota
+from pipeline.sandbox.record_text import varied_books
 from pipeline.sandbox.routes import make_routes
 from pipeline.sandbox.server import Host, connection_factory
 
@@ -61,7 +65,7 @@ class Running:
 
     def force(self, path_prefix: str, status: int) -> None:
         """Answer every path that starts so with an error of this status, until `release`."""
-        self.answer_with(path_prefix, error(status))
+        self.answer_with(path_prefix, error(status, shape=self.settings.variants.error_body))
 
     def answer_with(self, path_prefix: str, given: Answer) -> None:
         """Answer every path that starts so with this reply or script, until `release`; the newest rule wins."""
@@ -97,7 +101,7 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
     state = await asyncio.to_thread(_make_state, settings)
     row_counts = {name: table.row_count for name, table in state.books.tables.items()}
     journal = Journal(row_counts, settings.journal_entries)
-    host = Host(state, journal, settings.state_dir, gzip=settings.gzip)
+    host = Host(state, journal, settings.state_dir, gzip=settings.variants.gzip == "on")
     loop = asyncio.get_running_loop()
     server = await loop.create_server(connection_factory(host), "127.0.0.1", settings.port, ssl=tls)
     try:
@@ -117,7 +121,7 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
                 host=host,
             )
         finally:
-            await runner.cleanup()
+            await admin.stop(runner)
     finally:
         server.close()
         for connection in tuple(host.connections):
@@ -126,13 +130,20 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
 
 
 def _make_state(settings: SandboxSettings) -> State:
+    catalogue = read_catalogue()
+    document = openapi_yaml(catalogue, settings).encode()
+    has_limits = settings.hourly_limit is not None or settings.monthly_limit is not None
     return State(
-        books=make_books(settings.seed, settings.claims),
-        routes=make_routes(read_catalogue()),
+        books=varied_books(make_books(settings.seed, settings.claims), settings.variants, catalogue),
+        routes=make_routes(catalogue),
         gate=tokens.open_gate(settings.state_dir),
         # From the seed, not at random: the same books give the same pages, cursors included.
         cursor_key=hashlib.sha256(f"cursors of {settings.seed}".encode()).digest(),
         page_cap=settings.page_cap,
+        variants=settings.variants,
+        lifetime=Lifetime(settings.cursor_lifetime_s, settings.cursor_lifetime_pages),
+        quota=Quota(hourly=settings.hourly_limit, monthly=settings.monthly_limit) if has_limits else None,
+        documents={DOCUMENT_PATH: Reply(200, document, (("Content-Type", "application/yaml"),))},
     )
 
 
