@@ -1,31 +1,32 @@
-"""What the sandbox answers: a pure function of a request and a state. No clock, no socket, no file.
+"""What the sandbox answers: a function of a request and a state, pure but for the count of calls that a quota keeps.
 
-Errors carry the vendor's documented texts; where a text is not documented, one in the same manner.
+No clock, no socket, no file. Errors carry the vendor's documented texts; where a text is not documented, one in the
+same manner.
 
 Source: "Pagination", "Errors" and "Authentication" pages of the API reference; see the notes on each resource there.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
+from pipeline.sandbox.cursors import INVALID_CURSOR, Lifetime, Position, read_cursor, write_cursor
 from pipeline.sandbox.data.books import Books
 from pipeline.sandbox.data.draw import Ints
 from pipeline.sandbox.data.table import Table
 from pipeline.sandbox.data.text import json_text
 from pipeline.sandbox.model import Answer, Reply, Request, Served
+from pipeline.sandbox.quota import Quota
 from pipeline.sandbox.routes import Asked, Refused, Route, Routes, read_query
 from pipeline.sandbox.tokens import Gate
+from pipeline.sandbox.variants import Variants
 
-# status: (name, text when nothing more particular is said); 403 and on are not documented beyond their names
+# status: (name, text when nothing more particular is said); 403 and on are not documented beyond their names, and of
+# 429 only that there will be limits
 ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("BAD_REQUEST", "Invalid request body. Please check the schema and try again."),
     401: ("UNAUTHORIZED", "Authentication failed. Please check your credentials and try again."),
@@ -33,11 +34,15 @@ ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     404: ("RESOURCE_NOT_FOUND", "The requested resource was not found."),
     405: ("METHOD_NOT_ALLOWED", "The method is not allowed for this resource."),
     409: ("RESOURCE_CONFLICT", "The request conflicts with the current state of the resource."),
+    429: ("TOO_MANY_REQUESTS", "The limit of requests is reached. Please try again later."),
     500: ("INTERNAL_SERVER_ERROR", "An unexpected error occurred. Please try again later."),
     503: ("SERVICE_UNAVAILABLE", "The service is temporarily unavailable. Please try again later."),
 }
-_POSITION: Final = struct.Struct(">qI")
-_MAC_BYTES: Final = 12
+_ENDS: Final[Mapping[str, bytes]] = {
+    "null": b'],"nextCursor":null}',
+    "missing": b"]}",
+    "empty": b'],"nextCursor":""}',
+}
 _PAST_ALL_ROWS: Final = (1 << 63) - 1
 InjectedAt = tuple[str, tuple[str, ...]]
 
@@ -55,7 +60,8 @@ class State:
     """All that answers depend on besides the request.
 
     `injected` holds extra records, as raw JSON, that stand at the end of a list under every filter, by resource and
-    parents' keys. `parents` are keys among them: their children's lists exist.
+    parents' keys. `parents` are keys among them: their children's lists exist. `documents` are served by their target
+    to anyone, without a token.
     """
 
     books: Books
@@ -66,6 +72,10 @@ class State:
     forced: tuple[Forced, ...] = ()
     injected: Mapping[InjectedAt, tuple[bytes, ...]] = field(default_factory=dict)
     parents: Mapping[InjectedAt, Mapping[str, bytes]] = field(default_factory=dict)
+    variants: Variants = field(default_factory=Variants)
+    lifetime: Lifetime = field(default_factory=Lifetime)
+    quota: Quota | None = None
+    documents: Mapping[str, Reply] = field(default_factory=dict)
 
 
 def answer(request: Request, state: State) -> Answer:
@@ -73,28 +83,49 @@ def answer(request: Request, state: State) -> Answer:
     for forced in state.forced:
         if request.path.startswith(forced.prefix):
             return forced.answer
+    shape = state.variants.error_body
+    document = state.documents.get(request.target)
+    if document is not None:
+        return document if request.method == "GET" else error(405, shape=shape)
     if not state.gate.admits(request.headers.get("authorization"), request.received_at):
-        return error(401)
+        return error(401, shape=shape)
+    wait_s = state.quota.spend(request.received_at) if state.quota is not None else 0
+    if wait_s:
+        return error(429, shape=shape, retry_after_s=wait_s)
     try:
         route = state.routes.find(request.segments)
         if request.method != "GET":
-            return error(405)
+            return error(405, shape=shape)
         if route.key is not None:
             return _single(route, route.key, request, state)
-        return _page(route, read_query(route.resource, request.query, state.page_cap), state)
+        refuses_more = state.variants.over_cap == "refuse"
+        asked = read_query(route.resource, request.query, state.page_cap, refuses_more=refuses_more)
+        if route.resource.accepts_any_envelope and state.variants.company != "page":
+            return _whole(route, asked, state)
+        return _page(route, asked, state, int(request.received_at.timestamp()))
     except Refused as refused:
-        return error(refused.status, refused.message)
+        return error(refused.status, refused.message, shape=shape)
 
 
-def error(status: int, message: str | None = None) -> Reply:
-    """One of the eight documented errors, or another status in their form."""
+def error(status: int, message: str | None = None, *, shape: str = "object", retry_after_s: int | None = None) -> Reply:
+    """One of the eight documented errors, or another status in their form; `shape` is the variant `error_body`."""
     code, text = ERRORS.get(status, (f"STATUS_{status}", f"Status {status}."))
-    headers = [("Content-Type", "application/json")]
+    body: object = {"code": code, "message": message or text}
+    kind = "application/json"
+    if shape == "array":
+        body = {"errors": [body]}
+    elif shape == "problem":
+        kind, body = "application/problem+json", {"title": code, "status": status, "detail": message or text}
+    elif shape == "text":
+        kind = "text/plain; charset=utf-8"
+    headers = [("Content-Type", kind)]
     if status == 401:
         headers.append(("WWW-Authenticate", "Bearer"))
     if status == 405:
         headers.append(("Allow", "GET"))
-    return Reply(status, json_text({"code": code, "message": message or text}).encode(), tuple(headers))
+    if retry_after_s is not None:
+        headers.append(("Retry-After", str(retry_after_s)))
+    return Reply(status, ((message or text) if shape == "text" else json_text(body)).encode(), tuple(headers))
 
 
 def _parent_row(state: State, route: Route) -> int | None:
@@ -126,31 +157,55 @@ def _single(route: Route, key: str, request: Request, state: State) -> Reply:
     return Reply(200, extra)
 
 
-def _page(route: Route, asked: Asked, state: State) -> Reply:
+def _page(route: Route, asked: Asked, state: State, now_s: int) -> Reply:
     group = _parent_row(state, route)
     name, table = route.resource.name, state.books.tables[route.resource.name]
     binding = repr((name, route.context, asked.wanted)).encode()
-    after, skipped = _read_cursor(asked.cursor, binding, state.cursor_key) if asked.cursor else (-1, 0)
-    rows, more = _next_rows(table, group, asked, after, state) if group is not None else (slice(0, 0), False)
+    begin = _begin(asked.cursor, binding, state, now_s) if asked.cursor else Position()
+    rows, more = _next_rows(table, group, asked, begin.after, state) if group is not None else (slice(0, 0), False)
     count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
     extra = state.injected.get((name, route.context), ())
-    first = skipped
+    first = begin.skipped
     stop = min(len(extra), first + asked.limit - count) if not more else first
     parts: list[bytes | memoryview] = [b'{"page":[', *table.pieces(rows, state.books.shelf)]
     for record in extra[first:stop]:
         parts += (b",", record) if len(parts) > 1 else (record,)
-    position = None
-    if more:
-        position = (int(table.keys[rows.stop - 1 if isinstance(rows, slice) else rows[-1]]), 0)
-    elif stop < len(extra):
-        position = (_PAST_ALL_ROWS, stop)
-    cursor = b"null" if position is None else _write_cursor(position, binding, state.cursor_key)
+    if more or stop < len(extra):
+        after = int(table.keys[rows.stop - 1 if isinstance(rows, slice) else rows[-1]]) if more else _PAST_ALL_ROWS
+        position = Position(after, 0 if more else stop, *state.lifetime.stamp(begin.page + 1, now_s))
+        parts += (b'],"nextCursor":"', write_cursor(position, binding, state.cursor_key), b'"}')
+    else:
+        parts.append(_ENDS[state.variants.end_marker])
     held = range(rows.start, rows.stop) if isinstance(rows, slice) else tuple(rows.tolist())
-    return Reply(
-        200,
-        b"".join((*parts, b'],"nextCursor":', cursor, b"}")),
-        served=Served(name, route.context, held, range(first, stop)),
-    )
+    return Reply(200, b"".join(parts), served=Served(name, route.context, held, range(first, stop)))
+
+
+def _begin(cursor: str, binding: bytes, state: State, now_s: int) -> Position:
+    position = read_cursor(cursor, binding, state.cursor_key)
+    state.lifetime.check(position, now_s)
+    return position
+
+
+def _whole(route: Route, asked: Asked, state: State) -> Reply:
+    """A list that is not paged: all its records in an array, or the first one alone.
+
+    Raises:
+        Refused: 400, a cursor, as none was given out; 404, the first one of none.
+    """
+    if asked.cursor:
+        raise Refused(400, INVALID_CURSOR)
+    name, table = route.resource.name, state.books.tables[route.resource.name]
+    rows = table.group(0)
+    extra = state.injected.get((name, route.context), ())
+    if state.variants.company == "array":
+        records = [b"".join(table.pieces(rows, state.books.shelf)), *extra]
+        body = b"[" + b",".join(record for record in records if record) + b"]"
+        served = Served(name, route.context, range(rows.start, rows.stop), range(len(extra)))
+        return Reply(200, body, served=served)
+    if rows.stop == rows.start:
+        raise Refused(404)
+    first = range(rows.start, rows.start + 1)
+    return Reply(200, table.one(rows.start, state.books.shelf), served=Served(name, route.context, first))
 
 
 def _next_rows(table: Table, group: int, asked: Asked, after: int, state: State) -> tuple[slice | Ints, bool]:
@@ -162,26 +217,3 @@ def _next_rows(table: Table, group: int, asked: Asked, after: int, state: State)
     if isinstance(rows, slice):
         return slice(rows.start + start, rows.start + stop), more
     return rows[start:stop], more
-
-
-def _write_cursor(position: tuple[int, int], binding: bytes, key: bytes) -> bytes:
-    packed = _POSITION.pack(*position)
-    mac = hmac.digest(key, packed + binding, "sha256")[:_MAC_BYTES]
-    return b'"' + base64.urlsafe_b64encode(packed + mac) + b'"'
-
-
-def _read_cursor(text: str, binding: bytes, key: bytes) -> tuple[int, int]:
-    """The position a cursor of ours holds.
-
-    Raises:
-        Refused: 400, it was not given out, or for another list or other filters.
-    """
-    try:
-        raw = base64.b64decode(text, altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    packed, mac = raw[: _POSITION.size], raw[_POSITION.size :]
-    if not hmac.compare_digest(mac, hmac.digest(key, packed + binding, "sha256")[:_MAC_BYTES]):
-        raise Refused(400, "Invalid cursor. Please use the value of nextCursor with the same filters.")
-    after, skipped = _POSITION.unpack(packed)
-    return after, skipped

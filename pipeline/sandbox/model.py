@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.sandbox.faults import Plan
+
+from pipeline.sandbox.variants import Variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +24,12 @@ class SandboxSettings:
         claims: how many claims the books hold; all else grows with them.
         port, admin_port: on the loopback interface; 0 takes a free one.
         page_cap: the greatest page, whatever `limit` asks for.
-        gzip: whether to compress bodies over 1 KB for clients that accept it.
+        cursor_lifetime_s: after so many seconds a cursor gets 400; None keeps it good for ever.
+        cursor_lifetime_pages: only so many cursors of one walk are good, the next one gets 400; None is all.
+        hourly_limit, monthly_limit: requests with a good token in any 60 minutes and any 30 days, beyond which they
+            get 429 with Retry-After in seconds; None is no limit, as in the vendor's beta.
+        variants: what is not documented, see there.
+        faults: what to break from the beginning on.
         journal_entries: how many requests the journal remembers; its counters are exact for all.
     """
 
@@ -28,8 +39,13 @@ class SandboxSettings:
     port: int = 0
     admin_port: int = 0
     page_cap: int = 1000
-    gzip: bool = True
+    cursor_lifetime_s: int | None = None
+    cursor_lifetime_pages: int | None = None
+    hourly_limit: int | None = None
+    monthly_limit: int | None = None
+    variants: Variants = field(default_factory=Variants)
     journal_entries: int = 200_000
+    faults: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +72,7 @@ class Served:
     resource: str
     context: tuple[str, ...]
     rows: range | tuple[int, ...] = range(0)
-    injected: range = range(0)
+    injected: range | tuple[int, ...] = range(0)
 
     @property
     def count(self) -> int:
@@ -81,6 +97,23 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """Write these bytes so many times, no faster than the client reads."""
+
+    raw: bytes = field(repr=False)
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """Write these bytes a few at a time, with a pause after each few."""
+
+    raw: bytes = field(repr=False)
+    size_bytes: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Let time pass before the next step."""
 
@@ -94,12 +127,19 @@ class Close:
     abort: bool = False
 
 
+Step = Send | Repeat | Drip | Wait | Close | Reply
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
-    """An answer written step by step, legal HTTP or not; `status` is what the journal says."""
+    """An answer written step by step, legal HTTP or not; a reply as a step is written as it always is.
 
-    steps: tuple[Send | Wait | Close, ...]
+    `status` and, once all steps were taken, `served` are what the journal says.
+    """
+
+    steps: tuple[Step, ...]
     status: int = 0
+    served: Served | None = None
 
 
 Answer = Reply | Script

@@ -16,9 +16,15 @@ from pipeline.resources import Catalogue, Resource
 
 VERSION: Final = "beta"
 DEFAULT_LIMIT: Final = 10
+LIMIT_MAX: Final = (1 << 31) - 1
 # Parameters that are flags, with what holds when they are left out; their names are read without regard to case.
-_FLAGS: Final = {"includeinactive": False, "active": True, "includepersonal": False, "includeomitted": False}
-_INSTANTS: Final = frozenset({"minupdateddate", "finaliseddate"})
+FLAGS: Final[Mapping[str, bool]] = {
+    "includeinactive": False,
+    "active": True,
+    "includepersonal": False,
+    "includeomitted": False,
+}
+INSTANTS: Final = frozenset({"minupdateddate", "finaliseddate"})
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -100,42 +106,50 @@ def make_routes(catalogue: Catalogue) -> Routes:
     return Routes({length: tuple(found) for length, found in by_length.items()})
 
 
-def read_query(resource: Resource, query: tuple[tuple[str, str], ...], page_cap: int) -> Asked:
-    """The filters, limit and cursor of a list request.
+def read_query(
+    resource: Resource, query: tuple[tuple[str, str], ...], page_cap: int, *, refuses_more: bool = False
+) -> Asked:
+    """The filters, limit and cursor of a list request; a limit above the cap is the cap, unless that is refused.
 
     Raises:
-        Refused: 400, a parameter the list does not take, or a value that does not fit it.
+        Refused: 400, a parameter the list does not take, one given twice, or a value that does not fit it.
     """
     filters = {name.lower(): name for name in resource.filters}
-    wanted: dict[str, str | bool | int] = {name: _FLAGS[name] for name in filters if name in _FLAGS}
+    wanted: dict[str, str | bool | int] = {name: FLAGS[name] for name in filters if name in FLAGS}
     limit, cursor = min(DEFAULT_LIMIT, page_cap), ""
+    given: set[str] = set()
     for name, value in query:
         folded = name.lower()
+        if folded in given:
+            raise Refused(400, f"{name[:60]} is not allowed.")
+        given.add(folded)
         if folded == "cursor":
             cursor = value
         elif folded == "limit":
-            limit = min(_limit(value), page_cap)
+            limit = _limit(value, page_cap if refuses_more else LIMIT_MAX)
         elif folded in filters:
             wanted[folded] = _value(resource, folded, value)
         else:
             raise Refused(400, f"{name[:60]} is not allowed.")
-    return Asked(tuple(sorted(wanted.items())), limit, cursor)
+    return Asked(tuple(sorted(wanted.items())), min(limit, page_cap), cursor)
 
 
-def _limit(text: str) -> int:
+def _limit(text: str, greatest: int) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise Refused(400, "Invalid number format - limit must be a whole number")
     if int(text) < 1:
         raise Refused(400, "Invalid number format - limit must be at least 1")
+    if int(text) > greatest:
+        raise Refused(400, f"Invalid number format - limit must be at most {greatest}")
     return int(text)
 
 
 def _value(resource: Resource, name: str, text: str) -> str | bool | int:
-    if name in _FLAGS:
+    if name in FLAGS:
         if text.lower() not in ("true", "false"):
             raise Refused(400)
         return text.lower() == "true"
-    if name in _INSTANTS:
+    if name in INSTANTS:
         return _second(text)
     if name == "status" and text not in resource.column("status").values:
         raise Refused(400)
