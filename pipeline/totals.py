@@ -9,7 +9,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, localcontext
 from itertools import chain, islice
 from operator import attrgetter
 from typing import Any
@@ -63,12 +63,15 @@ def record_totals(records: Iterable[bytes], resource: Resource) -> tuple[Control
     if not purses:
         return ()
     sums: list[tuple[_Purse, _Cells]] = [(purse, {}) for purse in purses]
-    with localcontext(_EXACT):
-        remaining = iter(records)
-        while found := _decoded(decoder, islice(remaining, _TOGETHER_COUNT)):
-            for purse, cells in sums:
-                _add(found, purse, cells)
-        return add_totals(*(_as_totals(resource.name, purse, cells) for purse, cells in sums))
+    remaining = iter(records)
+    try:
+        with localcontext(_EXACT):
+            while found := [decoder.decode(record) for record in islice(remaining, _TOGETHER_COUNT)]:
+                for purse, cells in sums:
+                    _add(found, purse, cells)
+            return add_totals(*(_as_totals(resource.name, purse, cells) for purse, cells in sums))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, DecimalException):
+        raise SourceContractBroken("the amounts of an accepted record cannot be read exactly") from None
 
 
 def table_totals(table: pa.Table, resource: Resource) -> tuple[ControlTotal, ...]:
@@ -97,13 +100,6 @@ def add_totals(*many: Iterable[ControlTotal]) -> tuple[ControlTotal, ...]:
 # ---- from the text --------------------------------------------------------------------------------------------------
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], records: Iterable[bytes]) -> list[Any]:
-    try:
-        return [decoder.decode(record) for record in records]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise SourceContractBroken("the amounts of an accepted record cannot be read") from None
-
-
 def _add(found: Sequence[Any], purse: _Purse, cells: _Cells) -> None:
     """Add what some records hold to the sums, by currency: sorted into lists first, which sum much faster."""
     owners: Iterable[Any] = found
@@ -124,11 +120,17 @@ def _add(found: Sequence[Any], purse: _Purse, cells: _Cells) -> None:
 
 def _as_totals(resource: str, purse: _Purse, cells: _Cells) -> list[ControlTotal]:
     return [
-        ControlTotal(resource, purse.table, column.name, _text(code), count, total.quantize(Decimal(1).scaleb(-scale)))
+        ControlTotal(resource, purse.table, column.name, _text(code), count, _at_scale(total, scale))
         for code, sums in cells.items()
         for column, scale, (count, total) in zip(purse.columns, purse.scales, sums, strict=True)
         if count
     ]
+
+
+def _at_scale(total: Decimal, scale: int) -> Decimal:
+    if not total.is_finite():
+        raise InvalidOperation
+    return total.quantize(Decimal(1).scaleb(-scale))
 
 
 def _text(raw: bytes) -> str:

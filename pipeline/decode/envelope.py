@@ -31,6 +31,7 @@ _ESCAPE = re.compile(
 
 _SPACE = b" \t\r\n"
 _JSON_TYPES = {
+    b"": "nothing",
     b'"': "text",
     b"{": "object",
     b"[": "array",
@@ -195,7 +196,13 @@ def _explained(body: bytes, opening: bytes, exc: msgspec.MsgspecError) -> str:
         return f"the body is not JSON ({exc})"
     if opening != b"{":
         return f"an object with 'page' wanted, {json_type(opening)} found"
-    found = _OBJECT.decode(body)
+    try:
+        found = _OBJECT.decode(body)
+    except RecursionError:
+        return "the body is nested too deeply"
+    except msgspec.DecodeError as worse:
+        # The first look stopped at a wrong type and saw nothing of what follows.
+        return f"the body is not JSON ({worse})"
     if "page" not in found:
         return f"'page' is missing (found {_listed(found)})"
     if (kind := json_type(bytes(found["page"]))) != "array":
