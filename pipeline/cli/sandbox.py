@@ -6,8 +6,11 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+
+from pipeline.cli.sandbox_options import openapi_command, serving_options, serving_settings, variants_command
 
 _STATE = click.option(
     "--state",
@@ -26,9 +29,15 @@ def sandbox() -> None:
     Examples:
       prospend sandbox serve
       prospend sandbox serve --claims 100000 --port 8443
+      prospend sandbox serve --variant end_marker=missing
+      prospend sandbox openapi > openapi.yaml
       prospend sandbox token new
       prospend sandbox password
     """
+
+
+sandbox.add_command(variants_command)
+sandbox.add_command(openapi_command)
 
 
 @sandbox.command(short_help="Serve until stopped.")
@@ -40,9 +49,10 @@ def sandbox() -> None:
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same books."
 )
+@serving_options
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once it listens.")
 @click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
-def serve(state: Path, port: int, claims: int, seed: int, as_json: bool, debug: bool) -> None:  # noqa: ARG001
+def serve(state: Path, as_json: bool, debug: bool, **options: Any) -> None:  # noqa: ARG001
     """Serve the sandbox on loopback until SIGTERM or Ctrl-C.
 
     \b
@@ -52,11 +62,7 @@ def serve(state: Path, port: int, claims: int, seed: int, as_json: bool, debug: 
     """
     import asyncio
 
-    from pipeline.sandbox import SandboxSettings
-
-    asyncio.run(
-        _serve(SandboxSettings(state_dir=state.absolute(), port=port, claims=claims, seed=seed), as_json=as_json)
-    )
+    asyncio.run(_serve(serving_settings(state, **options), as_json=as_json))
 
 
 async def _serve(settings: object, *, as_json: bool) -> None:

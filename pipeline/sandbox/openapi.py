@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipeline.resources import Catalogue, Column, Kind, Resource
+from pipeline.resources import Catalogue, Column, Kind, Resource, snake_case
 from pipeline.sandbox.answer import ERRORS
 from pipeline.sandbox.model import SandboxSettings
 from pipeline.sandbox.record_text import is_id_name, old_name, sent_columns
@@ -128,9 +128,16 @@ def _single_operation(resource: Resource, settings: SandboxSettings) -> Node:
 
 
 def _keys(names: tuple[str, ...]) -> list[Node]:
-    about = "key of a record above, or of the record itself where it stands last"
     schema = {"type": "string", "minLength": 1}
-    return [{"name": name, "in": "path", "required": True, "description": about, "schema": schema} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "description": f"key of the {_thing(name)}", "schema": schema}
+        for name in names
+    ]
+
+
+def _thing(name: str) -> str:
+    """What a key names, in words: taxCodeId, tax code."""
+    return snake_case(name).removesuffix("_id").replace("_", " ")
 
 
 def _filter(name: str, resource: Resource) -> Node:
@@ -206,7 +213,8 @@ def _object(properties: Node, required: list[str]) -> Node:
 def _record_schema(resource: Resource, variants: Variants) -> Node:
     key = resource.column(resource.key)
     above = {
-        name: {"type": _id_types(variants), "description": "key of the record above"} for name in resource.context_names
+        name: {"type": _id_types(variants), "description": f"key of the {_thing(name)}"}
+        for name in resource.context_names
     }
     fields = _fields(sent_columns(resource, variants), variants)
     fields[key.name] = {"type": _id_types(variants), "description": key.about}
