@@ -219,6 +219,40 @@ os._exit(0)
     assert len(outcomes) > 8
 
 
+def test_everything_is_synced_before_and_after_it_gets_its_name(tmp_path: Path):
+    """The order that survives a power loss: file, then its folder, then the link aside, then the pointer."""
+    program = """
+import os, sys
+from pathlib import Path
+from pipeline import warehouse
+folder, run_id = Path(sys.argv[1]), sys.argv[2]
+building = folder / "warehouse" / f".building-{run_id}.duckdb"
+def told(path):
+    return str(Path(str(path)).relative_to(folder))
+def watch(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(str(folder)):
+        print("sync", told(arguments[0]))  # what is opened here is opened to be synced
+    elif event == "os.rename":
+        print("rename", told(arguments[0]), told(arguments[1]))
+    elif event == "os.symlink":
+        print("link", arguments[0], told(arguments[1]))
+sys.addaudithook(watch)
+warehouse.publish(building, folder / "warehouse", folder / "warehouse.duckdb", run_id)
+"""
+    building = f"warehouse/{finished(tmp_path, NEXT).name}"
+    process = python(program, tmp_path, NEXT)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines() == [
+        f"sync {building}",
+        f"rename {building} warehouse/{NEXT}.duckdb",
+        "sync warehouse",
+        f"link warehouse/{NEXT}.duckdb .warehouse.duckdb.next",
+        "sync .",
+        "rename .warehouse.duckdb.next warehouse.duckdb",
+        "sync .",
+    ]
+
+
 def test_generations_are_listed_newest_first(tmp_path: Path):
     """Every published file with its size, the current one marked; runs of one second in their order, builds left out."""
     assert warehouse.generations(tmp_path / "warehouse", tmp_path / "warehouse.duckdb") == ()

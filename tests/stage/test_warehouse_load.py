@@ -188,8 +188,8 @@ def test_versions_in_different_parts_are_one_record(tmp_path: Path):
 
 def test_rows_keep_the_order_they_were_fetched_in(tmp_path: Path):
     """The same parts give the same rows in the same order, with versions left out or not, on several threads."""
-    many = [claim(str(n), tags=["t"], updatedDate=EARLIER) for n in range(30_000)]
-    again = [claim(str(n), tags=["t"], updatedDate=LATER) for n in range(0, 30_000, 7)]
+    many = [claim(str(n), tags=["t"], updatedDate=EARLIER) for n in range(40_000)]
+    again = [claim(str(n), tags=["t"], updatedDate=LATER) for n in range(0, 40_000, 7)]
     for name, given in (("plain", many), ("versions", many + again)):
         folder = tmp_path / name
         folder.mkdir()
@@ -313,8 +313,13 @@ def test_a_folder_named_like_a_pattern_is_read_literally(tmp_path: Path):
         write_part(tmp_path / name / "p.parquet", "claim", [claim("wrong")])
     path = write_part(tmp_path / "data[1x]*?" / "run=2" / "p.parquet", "claim", [claim("right")])
     target = tmp_path / "w.duckdb"
-    built = warehouse.build(target, [Parts(catalogue()["claim"], (path,))], run=facts(), temp_dir=tmp_path)
+    parts = [Parts(catalogue()["claim"], (path,))]
+    built = warehouse.build(target, parts, run=facts(), temp_dir=tmp_path)
     assert rows(built, "SELECT id FROM prospend.claim") == [("right",)]
+    path.unlink()
+    write_part(tmp_path / "data1xx" / "run=2" / "p.parquet", "claim", [claim("wrong")])
+    with pytest.raises(StoredDataDamaged):
+        warehouse.build(tmp_path / "v.duckdb", parts, run=facts(), temp_dir=tmp_path)
 
 
 def test_a_build_never_writes_into_an_existing_file(tmp_path: Path):

@@ -82,6 +82,7 @@ def test_a_missing_table_is_never_a_variable_of_the_program(connection: duckdb.D
     assert len(expense) == 1
     with pytest.raises(duckdb.CatalogException):
         connection.execute("SELECT id FROM expense").fetchall()
+    assert connection.execute("SELECT current_setting('python_enable_replacements')").fetchall() == [(False,)]
 
 
 def test_times_are_shown_in_utc(connection: duckdb.DuckDBPyConnection):
