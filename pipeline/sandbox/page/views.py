@@ -67,7 +67,7 @@ def new_token(session: Session, problem: str = "", name: str = "") -> Html:
 
 def issued_token(session: Session, entry: Entry, text: str | None) -> Html:
     """The token, this once; without `text`, that it was shown already."""
-    name = entry.name or "without a name"
+    name = entry.name or "Unnamed token"
     if text is None:
         return _inside(session, "Token already shown", fill("token_shown", name=name, id=entry.id))
     content = fill("token_issued", name=name, text=text, issued=_time(entry.issued_at), expires=_time(entry.expires_at))
@@ -80,7 +80,7 @@ def revoke_token(session: Session, entry: Entry, now: datetime) -> Html:
         "token_revoke",
         csrf=session.csrf,
         id=entry.id,
-        name=entry.name or "without a name",
+        name=entry.name or "Unnamed token",
         issued=_time(entry.issued_at),
         expires=_time(entry.expires_at),
         state=_state(entry, now),
@@ -127,7 +127,7 @@ def _page(title: str, content: Html, header: Html, notice: str) -> Html:
 
 def _row(entry: Entry, now: datetime) -> Html:
     is_active = entry.state(now) == "active"
-    name = entry.name or "without a name"
+    name = entry.name or "Unnamed token"
     return fill(
         "tokens_row",
         name=name,
