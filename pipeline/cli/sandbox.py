@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.sandbox_faults import fault_options, faults_command, with_faults
 from pipeline.cli.sandbox_options import openapi_command, serving_options, serving_settings, variants_command
 
 _STATE = click.option(
@@ -30,6 +31,7 @@ def sandbox() -> None:
       prospend sandbox serve
       prospend sandbox serve --claims 100000 --port 8443
       prospend sandbox serve --variant end_marker=missing
+      prospend sandbox serve --fault mix:share=0.2 --fault-seed 7
       prospend sandbox openapi > openapi.yaml
       prospend sandbox token new
       prospend sandbox password
@@ -37,6 +39,7 @@ def sandbox() -> None:
 
 
 sandbox.add_command(variants_command)
+sandbox.add_command(faults_command)
 sandbox.add_command(openapi_command)
 
 
@@ -50,9 +53,10 @@ sandbox.add_command(openapi_command)
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same books."
 )
 @serving_options
+@fault_options
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once it listens.")
 @click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
-def serve(state: Path, as_json: bool, debug: bool, **options: Any) -> None:  # noqa: ARG001
+def serve(state: Path, as_json: bool, debug: bool, faults: tuple[str, ...], fault_seed: int, **options: Any) -> None:  # noqa: ARG001
     """Serve the sandbox on loopback until SIGTERM or Ctrl-C.
 
     \b
@@ -62,7 +66,8 @@ def serve(state: Path, as_json: bool, debug: bool, **options: Any) -> None:  # n
     """
     import asyncio
 
-    asyncio.run(_serve(serving_settings(state, **options), as_json=as_json))
+    settings = with_faults(serving_settings(state, **options), faults, fault_seed)
+    asyncio.run(_serve(settings, as_json=as_json))
 
 
 async def _serve(settings: object, *, as_json: bool) -> None:

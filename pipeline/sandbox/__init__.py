@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.sandbox import tokens
+    from pipeline.sandbox import faults, tokens
     from pipeline.sandbox.model import Close, Reply, SandboxSettings, Script, Send, Wait
     from pipeline.sandbox.running import Running, in_thread, serving
 
@@ -20,6 +20,7 @@ __all__ = [
     "Script",
     "Send",
     "Wait",
+    "faults",
     "in_thread",
     "serving",
     "tokens",
@@ -30,8 +31,8 @@ _FROM_RUNNING = ("Running", "in_thread", "serving")
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name == "tokens":
-        return import_module("pipeline.sandbox.tokens")
+    if name in ("faults", "tokens"):
+        return import_module(f"pipeline.sandbox.{name}")
     if name in _FROM_RUNNING:
         return getattr(import_module("pipeline.sandbox.running"), name)
     if name in __all__:

@@ -18,7 +18,10 @@ from pipeline.sandbox.model import Served
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One request and how it was answered; `bytes_sent` counts what was written, headers included."""
+    """One request and how it was answered; `bytes_sent` counts what was written, headers included.
+
+    `fault` names the scenario that was injected. A connection that was broken before any request has no method.
+    """
 
     at: datetime
     method: str
@@ -29,17 +32,19 @@ class JournalEntry:
     had_token: bool
     resource: str = ""
     records: int = 0
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Totals so far, by status and by resource; `keys` counts records served at least once."""
+    """Totals so far, by status, resource and fault; `keys` counts records served at least once."""
 
     requests: int
     statuses: dict[int, int]
     requests_by_resource: dict[str, int]
     records: dict[str, int]
     keys: dict[str, int]
+    faults: dict[str, int]
 
 
 class Journal:
@@ -54,6 +59,7 @@ class Journal:
         """Forget everything, counts included."""
         self._entries.clear()
         self._statuses: Counter[int] = Counter()
+        self._faults: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._records: Counter[str] = Counter()
         self._seen: dict[str, Mask] = {}
@@ -63,6 +69,8 @@ class Journal:
         """Remember one answered request."""
         self._entries.append(entry)
         self._statuses[entry.status] += 1
+        if entry.fault:
+            self._faults[entry.fault] += 1
         if served is None:
             return
         name = served.resource
@@ -71,9 +79,21 @@ class Journal:
         if name not in self._seen:
             self._seen[name] = np.zeros(self._row_counts[name], dtype=np.bool_)
         rows = served.rows
+        self._make_room(name, rows.stop if isinstance(rows, range) else max(rows, default=-1) + 1)
         self._seen[name][slice(rows.start, rows.stop) if isinstance(rows, range) else list(rows)] = True
         if served.injected:
             self._seen_injected.setdefault(name, set()).update((served.context, place) for place in served.injected)
+
+    def note_connection(self, entry: JournalEntry) -> None:
+        """Remember a connection that was broken before any request; it counts as a fault, not as a request."""
+        self._entries.append(entry)
+        self._faults[entry.fault] += 1
+
+    def _make_room(self, name: str, row_count: int) -> None:
+        """Records that came after the tables were made have numbers beyond their rows."""
+        seen = self._seen[name]
+        if row_count > len(seen):
+            self._seen[name] = np.concatenate((seen, np.zeros(row_count, dtype=np.bool_)))
 
     @property
     def entries(self) -> tuple[JournalEntry, ...]:
@@ -89,4 +109,5 @@ class Journal:
             requests_by_resource=dict(self._requests),
             records=dict(self._records),
             keys={n: int(seen.sum()) + len(self._seen_injected.get(n, ())) for n, seen in self._seen.items()},
+            faults=dict(self._faults),
         )

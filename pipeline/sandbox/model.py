@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.sandbox.variants import Variants
+
 if TYPE_CHECKING:
     from pipeline.sandbox.faults import Plan
-
-from pipeline.sandbox.variants import Variants
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,17 @@ from pipeline.sandbox.answer import Forced, State, error
 from pipeline.sandbox.cursors import Lifetime
 from pipeline.sandbox.data import make_books
 from pipeline.sandbox.data.text import json_text
+from pipeline.sandbox.faults import SCENARIOS, Plan
+from pipeline.sandbox.faults.injector import Injector
 from pipeline.sandbox.journal import Journal
+from pipeline.sandbox.listener import listen
 from pipeline.sandbox.model import Answer, Reply, SandboxSettings
 from pipeline.sandbox.openapi import DOCUMENT_PATH, openapi_yaml
 from pipeline.sandbox.oracle import Context, records
 from pipeline.sandbox.quota import Quota
 from pipeline.sandbox.record_text import varied_books
 from pipeline.sandbox.routes import make_routes
-from pipeline.sandbox.server import Host, connection_factory
+from pipeline.sandbox.server import Host
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,6 +79,13 @@ class Running:
         """Forget all forced answers."""
         self.host.state = dataclasses.replace(self.host.state, forced=())
 
+    def faults(self, plan: Plan | None = None) -> None:
+        """Break what this plan says from the next request and connection on; None breaks nothing more.
+
+        Connections that are open stay as they are. All that an earlier plan counted is forgotten.
+        """
+        _inject(self.host, self.settings, plan or Plan())
+
     def revoke(self) -> None:
         """Revoke the token of this handle: the next request gets 401."""
         tokens.revoke(self.settings.state_dir, self.token_id, now=datetime.now(UTC))
@@ -102,17 +112,16 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
     row_counts = {name: table.row_count for name, table in state.books.tables.items()}
     journal = Journal(row_counts, settings.journal_entries)
     host = Host(state, journal, settings.state_dir, gzip=settings.variants.gzip == "on")
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(connection_factory(host), "127.0.0.1", settings.port, ssl=tls)
+    _inject(host, settings, settings.faults or Plan())
+    listener = listen(host, settings.port, tls)
     try:
         app = admin.make_app(journal)
         page.attach(app, settings.state_dir)
         runner, admin_port = await admin.start(app, settings.admin_port, tls)
         try:
-            port = int(server.sockets[0].getsockname()[1])
             yield Running(
                 settings=settings,
-                base_url=f"https://127.0.0.1:{port}",
+                base_url=f"https://127.0.0.1:{listener.port}",
                 admin_url=f"https://127.0.0.1:{admin_port}",
                 ca_file=ca_file,
                 token=token.text,
@@ -123,10 +132,13 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
         finally:
             await admin.stop(runner)
     finally:
-        server.close()
-        for connection in tuple(host.connections):
-            connection.close()
-        await server.wait_closed()
+        await listener.close()
+
+
+def _inject(host: Host, settings: SandboxSettings, plan: Plan) -> None:
+    if any(SCENARIOS[fault.scenario].on_connection for fault in plan.faults):
+        host.unsound = authority.unsound(settings.state_dir, datetime.now(UTC))
+    host.injector = Injector(plan)
 
 
 def _make_state(settings: SandboxSettings) -> State:

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+import socket
+import ssl
+import struct
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, cast
 
 from pipeline.sandbox import tokens
 from pipeline.sandbox.answer import State, answer, error
+from pipeline.sandbox.faults.injector import Injector
+from pipeline.sandbox.faults.plan import Certificate, Plan
 from pipeline.sandbox.journal import Journal, JournalEntry
-from pipeline.sandbox.model import Answer, Close, Reply, Request, Script, Send, Wait
-from pipeline.sandbox.wire import Unreadable, read_request, reply_bytes
+from pipeline.sandbox.model import Answer, Close, Drip, Repeat, Reply, Request, Script, Send, Served, Step, Wait
+from pipeline.sandbox.routes import Refused
+from pipeline.sandbox.wire import Arrived, Unreadable, read_request, reply_bytes
 
 _READ_AHEAD_BYTES: Final = 256 * 1024
+_RESET: Final = struct.pack("ii", 1, 0)  # linger for no time: closing resets
 _WRITTEN_AT_ONCE_BYTES: Final = 128 * 1024  # measured: TLS takes half the time of one write of a megabyte
 
 
@@ -30,16 +37,32 @@ class Host:
         self.journal = journal
         self.gzip = gzip
         self.connections: set[Connection] = set()
+        self.injector = Injector(Plan())
+        self.unsound: Mapping[Certificate, ssl.SSLContext] = {}
         self._state_dir = state_dir
         self._stamp = tokens.stamp(state_dir)
 
-    def respond(self, request: Request) -> Answer:
-        """The answer by the state of this moment: a token revoked meanwhile, by any process, is out."""
+    def respond(self, request: Request) -> tuple[Answer, str]:
+        """The answer by the state of this moment, and the name of the fault that broke it, if any.
+
+        A token revoked meanwhile, by any process, is out.
+        """
         stamp = tokens.stamp(self._state_dir)
         if stamp != self._stamp:
             self.state = dataclasses.replace(self.state, gate=tokens.open_gate(self._state_dir))
             self._stamp = stamp
-        return answer(request, self.state)
+        sound = answer(request, self.state)
+        if not self.injector.plan.faults:
+            return sound, ""
+        # What a fault looks up for itself counts against no quota.
+        free = dataclasses.replace(self.state, quota=None)
+        return self.injector.respond(request, sound, self._resource(request), lambda other: answer(other, free))
+
+    def _resource(self, request: Request) -> str:
+        try:
+            return self.state.routes.find(request.segments).resource.name
+        except Refused:
+            return ""
 
 
 class Connection(asyncio.Protocol):
@@ -50,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._script: asyncio.Task[None] | None = None
+        self._sent_bytes = 0
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -97,61 +121,85 @@ class Connection(asyncio.Protocol):
                 self._write(error(arrived.status, shape=shape), None, now, keep_open=False)
                 return
             del self._buffer[: arrived.size_bytes]
-            given = self._host.respond(arrived.request)
+            given, fault = self._host.respond(arrived.request)
             if isinstance(given, Script):
-                self._script = asyncio.get_running_loop().create_task(self._play(given, arrived.request))
+                self._script = asyncio.get_running_loop().create_task(self._play(given, arrived, fault))
                 return
-            self._write(given, arrived.request, now, keep_open=arrived.keep_open)
+            self._write(given, arrived.request, now, keep_open=arrived.keep_open, fault=fault)
         if self._transport is not None and self._is_free and not self._transport.is_reading():
             self._transport.resume_reading()
 
-    def _write(self, reply: Reply, request: Request | None, now: datetime, *, keep_open: bool) -> None:
+    def _write(self, reply: Reply, request: Request | None, now: datetime, *, keep_open: bool, fault: str = "") -> None:
         assert self._transport is not None
         raw = reply_bytes(reply, request, now_s=int(now.timestamp()), keep_open=keep_open, may_gzip=self._host.gzip)
-        self._note(request, reply, len(raw), now)
-        whole = memoryview(raw)
-        for first in range(0, len(raw), _WRITTEN_AT_ONCE_BYTES):
-            self._transport.write(whole[first : first + _WRITTEN_AT_ONCE_BYTES])
+        self._note(request, reply.status, reply.served, len(raw), fault)
+        self._transport.write(raw)
         if not keep_open:
             self._transport.close()
 
-    async def _play(self, script: Script, request: Request) -> None:
-        sent = 0
+    async def _play(self, script: Script, arrived: Arrived, fault: str) -> None:
+        """Take every step, unless the client or the server leaves first: then this task is cancelled."""
+        self._sent_bytes = 0
+        served = None
         try:
             for step in script.steps:
-                match step:
-                    case Send(raw):
-                        if self._transport is not None:
-                            self._transport.write(raw)
-                            sent += len(raw)
-                            await self._writable.wait()  # a body of any size takes the memory of one step
-                    case Wait(seconds):
-                        await asyncio.sleep(seconds)
-                    case Close(abort):
-                        if self._transport is not None:
-                            (self._transport.abort if abort else self._transport.close)()
+                await self._take(step, arrived)
+            served = script.served
+            if not arrived.keep_open and self._transport is not None:
+                self._transport.close()
         finally:
-            self._note(request, script, sent, request.received_at)
+            self._note(arrived.request, script.status, served, self._sent_bytes, fault)
             self._script = None
         self._serve()
 
-    def _note(self, request: Request | None, given: Answer, size_bytes: int, now: datetime) -> None:
-        served = given.served if isinstance(given, Reply) else None
+    async def _take(self, step: Step, arrived: Arrived) -> None:
+        match step:
+            case Send(raw):
+                await self._put(raw)
+            case Repeat(raw, times):
+                for _ in range(times):
+                    await self._put(raw)
+                    await asyncio.sleep(0)  # a fast reader must not keep everyone else waiting
+            case Drip(raw, size_bytes, wait_s):
+                for start in range(0, len(raw), size_bytes):
+                    await self._put(raw[start : start + size_bytes])
+                    await asyncio.sleep(wait_s)
+            case Wait(seconds):
+                await asyncio.sleep(seconds)
+            case Close(abort):
+                self._end(abort=abort)
+            case Reply():
+                now_s = int(datetime.now(UTC).timestamp())
+                keep_open, may_gzip = arrived.keep_open, self._host.gzip
+                await self._put(reply_bytes(step, arrived.request, now_s=now_s, keep_open=keep_open, may_gzip=may_gzip))
+
+    async def _put(self, raw: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(raw)
+            self._sent_bytes += len(raw)
+            await self._writable.wait()  # a body of any size takes the memory of one step
+
+    def _end(self, *, abort: bool) -> None:
+        if self._transport is None:
+            return
+        if abort:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def _note(self, request: Request | None, status: int, served: Served | None, size_bytes: int, fault: str) -> None:
         path, _, query = request.target.partition("?") if request is not None else ("", "", "")
         entry = JournalEntry(
-            at=now,
+            at=request.received_at if request is not None else datetime.now(UTC),
             method=request.method if request is not None else "",
             path=path,
             query=query,
-            status=given.status,
+            status=status,
             bytes_sent=size_bytes,
             had_token=request is not None and "authorization" in request.headers,
             resource=served.resource if served is not None else "",
             records=served.count if served is not None else 0,
+            fault=fault,
         )
         self._host.journal.note(entry, served)
-
-
-def connection_factory(host: Host) -> Callable[[], Connection]:
-    """What asyncio calls for each connection."""
-    return lambda: Connection(host)

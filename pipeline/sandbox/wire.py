@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import formatdate
@@ -102,6 +103,16 @@ def reply_bytes(reply: Reply, request: Request | None, *, now_s: int, keep_open:
     head.append("\r\n" if keep_open else "Connection: close\r\n\r\n")
     raw = "".join(head).encode("latin-1")
     return raw if request is not None and request.method == "HEAD" else raw + body
+
+
+def head_bytes(status: int, headers: Iterable[tuple[str, str]], *, now_s: int) -> bytes:
+    """Status line and headers, framing among them or not, up to where the body begins."""
+    lines = (
+        _status_line(status),
+        *(f"{name}: {value}\r\n" for name, value in headers),
+        f"Date: {_http_date(now_s)}\r\n",
+    )
+    return ("".join(lines) + "\r\n").encode("latin-1")
 
 
 def _accepts_gzip(request: Request) -> bool:
