@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from pipeline.errors import ConfigError
 from pipeline.model import Params
@@ -179,7 +179,10 @@ def parse_catalogue(text: str, source: str) -> Catalogue:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not valid TOML: {error}", where=source) from error
-    reader = _Reader(cast("Mapping[str, object]", document.get("shape", {})))
+    shapes = document.get("shape", {})
+    reader = _Reader(shapes if isinstance(shapes, dict) else {})
+    if not isinstance(shapes, dict):
+        reader.problems.append("shape must be a table")
     if document.get("format") != FORMAT:
         reader.problems.append(f"format must be {FORMAT}, found {document.get('format')!r}")
     for key in document.keys() - {"format", "shape", "resource"}:
@@ -195,10 +198,23 @@ def parse_catalogue(text: str, source: str) -> Catalogue:
     return Catalogue(ordered, source, hashlib.sha256(text.encode()).hexdigest())
 
 
-_RESOURCE_KEYS = frozenset(
-    "path parent key updated order filters requests switches only_when envelope single evidence about column".split()
+_HOLDS: dict[str, Callable[[object], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "true or false": lambda value: isinstance(value, bool),
+    "a table": lambda value: isinstance(value, dict),
+    "a list of texts": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    "a table of texts": lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    "a list of tables of texts": lambda value: isinstance(value, list) and all(map(_HOLDS["a table of texts"], value)),
+}
+_RESOURCE_KEYS = (
+    dict.fromkeys("path parent key updated order only_when envelope evidence about".split(), "text")
+    | {"filters": "a list of texts", "requests": "a list of tables of texts", "switches": "a table of texts"}
+    | {"single": "true or false", "column": "a table"}
 )
-_COLUMN_KEYS = frozenset("type about evidence aliases values currency shape table item column name".split())
+_COLUMN_KEYS = dict.fromkeys("type about evidence currency shape table name".split(), "text") | {
+    **dict.fromkeys(("aliases", "values"), "a list of texts"),
+    **dict.fromkeys(("item", "column"), "a table"),
+}
 
 
 class _Reader:
@@ -215,8 +231,7 @@ class _Reader:
             return None
         if not _RESOURCE_NAME.match(name):
             self.problems.append(f"{where}: a resource name is lower-case letters, digits and underscores")
-        for key in sorted(table.keys() - _RESOURCE_KEYS):
-            self.problems.append(f"{where}: unknown key {key!r}")
+        table = self.sound(where, table, _RESOURCE_KEYS)
         columns = self.columns(where, table.get("column", {}))
         resource = Resource(
             name=name,
@@ -238,6 +253,15 @@ class _Reader:
         self.check(where, resource, {column.name for column in columns}, table)
         return resource
 
+    def sound(self, where: str, table: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+        """The entries that are known and hold what they should; the others are problems."""
+        for key, value in sorted(table.items()):
+            if key not in keys:
+                self.problems.append(f"{where}: unknown key {key!r}")
+            elif not _HOLDS[keys[key]](value):
+                self.problems.append(f"{where}: {key} must be {keys[key]}")
+        return {key: value for key, value in table.items() if key in keys and _HOLDS[keys[key]](value)}
+
     def check(self, where: str, resource: Resource, names: set[str], table: Mapping[str, object]) -> None:
         if not resource.path.startswith("/") or resource.path.startswith("//") or "?" in resource.path:
             self.problems.append(f"{where}: path must start with one / and have no query")
@@ -246,6 +270,8 @@ class _Reader:
         for role, value in (("key", resource.key), ("updated", resource.updated)):
             if value is not None and value not in names:
                 self.problems.append(f"{where}: {role} {value!r} is not among its columns")
+        if any(column.name == resource.key and column.kind in (Kind.OBJECT, Kind.LIST) for column in resource.columns):
+            self.problems.append(f"{where}: key {resource.key!r} must be a plain column")
         overlap = names & set(resource.context_names)
         if overlap:
             self.problems.append(f"{where}: {sorted(overlap)} stand in the path already")
@@ -274,10 +300,9 @@ class _Reader:
         if not isinstance(table, dict):
             self.problems.append(f"{where} must be a table")
             table = {}
+        table = self.sound(where, table, _COLUMN_KEYS)
         if not _FIELD_NAME.match(name):
             self.problems.append(f"{where}: not a field name")
-        for key in sorted(table.keys() - _COLUMN_KEYS):
-            self.problems.append(f"{where}: unknown key {key!r}")
         kind, precision, scale, is_money = self.kind(where, table.get("type"))
         currency = table.get("currency", "currencyCode" if is_money and "currencyCode" in siblings else None)
         if currency is not None and currency not in siblings:
@@ -305,7 +330,9 @@ class _Reader:
             if name and not _RESOURCE_NAME.match(name):
                 self.problems.append(f"{where}: table {name!r} is not a table name")
         if kind is Kind.LIST and isinstance(item := table.get("item"), dict):
-            found["item"] = self.column(f"{where}.item", self.text(f"{where}.item", item, "name"), item, set())
+            found["item"] = plain = self.column(f"{where}.item", self.text(f"{where}.item", item, "name"), item, set())
+            if plain.kind in (Kind.OBJECT, Kind.LIST):
+                self.problems.append(f"{where}.item: must be a plain type; objects have a shape")
             return found
         shape = table.get("shape")
         if shape is not None and shape not in self.shapes:
@@ -358,9 +385,12 @@ class _Reader:
             )
         tables: dict[str, str] = {}
         for resource in ordered.values():
+            flag = resource.only_when
+            if flag and (not resource.parent or flag not in [c.name for c in ordered[resource.parent].columns]):
+                self.problems.append(f"resource.{resource.name}: only_when {flag!r} is not a column of its parent")
             above = ordered[resource.parent].context_names if resource.parent else None
             names = resource.context_names
-            if (above is None and names) or (above is not None and names[:-1] != above):
+            if (above is None and names) or (above is not None and (not names or names[:-1] != above)):
                 self.problems.append(f"resource.{resource.name}: path needs its parent's names and one for the parent")
             for table in (resource.name, *(c.table for c in resource.columns if c.table)):
                 if table in tables:
