@@ -132,10 +132,10 @@ def _tell(document: dict[str, Any], *, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     companies = document["companies"]
-    more = " of more" if document["more_companies"] else ""
+    more = ", and there are more" if document["more_companies"] else ""
     click.echo(f"accepted by {document['base_url']}")
     click.echo(f"expires    {_day(document['expires_at'])}{_assumed(document)}")
-    click.echo(f"companies  {f'the first {len(companies)}{more}' if more else len(companies)}")
+    click.echo(f"companies  {len(companies)}{more}")
     for one in companies:
         click.echo(f"  {_printable(one['id'])}  {_printable(one['name'] or '')}".rstrip())
 
