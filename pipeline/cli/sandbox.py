@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.sandbox_clock import advance_command
 from pipeline.cli.sandbox_faults import fault_options, faults_command, with_faults
 from pipeline.cli.sandbox_options import openapi_command, serving_options, serving_settings, variants_command
 
@@ -33,6 +34,7 @@ def sandbox() -> None:
       prospend sandbox serve --variant end_marker=missing
       prospend sandbox serve --fault mix:share=0.2 --fault-seed 7
       prospend sandbox openapi > openapi.yaml
+      prospend sandbox advance --days 30
       prospend sandbox token new
       prospend sandbox password
     """
@@ -41,6 +43,7 @@ def sandbox() -> None:
 sandbox.add_command(variants_command)
 sandbox.add_command(faults_command)
 sandbox.add_command(openapi_command)
+sandbox.add_command(advance_command)
 
 
 @sandbox.command(short_help="Serve until stopped.")

@@ -1,9 +1,11 @@
-"""The admin port: what the journal holds, as JSON, for tools in other processes. Reads only."""
+"""The admin port: what the journal holds, as JSON, for tools in other processes, and the hands of the clock."""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import ssl
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -28,6 +30,24 @@ def make_app(journal: Journal) -> web.Application:
     app.router.add_get("/journal", show_journal)
     app.router.add_get("/counters", show_counters)
     return app
+
+
+def let_advance(app: web.Application, secret: str, advance: Callable[[int], object]) -> None:
+    """POST /advance?days=N for whoever carries the secret of the state folder; `advance` may take its time."""
+
+    async def move(request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {secret}".encode()):
+            return web.json_response({"message": "the secret of the state folder is missing or wrong"}, status=401)
+        days = request.query.get("days", "1")
+        if not (days.isascii() and days.isdigit() and len(days) < 6):
+            return web.json_response({"message": "days must be a whole number"}, status=400)
+        try:
+            return _json(await asyncio.to_thread(advance, int(days)))
+        except ValueError as refused:
+            return web.json_response({"message": str(refused)}, status=400)
+
+    app.router.add_post("/advance", move)
 
 
 def _json(value: object) -> web.Response:

@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from pipeline.sandbox.clock.merge import Listed, next_records
+from pipeline.sandbox.clock.overlay import Overlay
 from pipeline.sandbox.cursors import INVALID_CURSOR, Lifetime, Position, read_cursor, write_cursor
 from pipeline.sandbox.data.books import Books
 from pipeline.sandbox.data.draw import Ints
@@ -61,7 +63,7 @@ class State:
 
     `injected` holds extra records, as raw JSON, that stand at the end of a list under every filter, by resource and
     parents' keys. `parents` are keys among them: their children's lists exist. `documents` are served by their target
-    to anyone, without a token.
+    to anyone, without a token. `overlay` holds what has changed in the books since they were made.
     """
 
     books: Books
@@ -76,6 +78,7 @@ class State:
     lifetime: Lifetime = field(default_factory=Lifetime)
     quota: Quota | None = None
     documents: Mapping[str, Reply] = field(default_factory=dict)
+    overlay: Overlay = field(default_factory=Overlay)
 
 
 def answer(request: Request, state: State) -> Answer:
@@ -129,7 +132,7 @@ def error(status: int, message: str | None = None, *, shape: str = "object", ret
 
 
 def _parent_row(state: State, route: Route) -> int | None:
-    """The group of a list's rows in its table; None when its parent was injected and has no rows.
+    """The group of a list's rows in its table; None when its parent has no row there.
 
     Raises:
         Refused: 404, a parent does not exist.
@@ -137,7 +140,9 @@ def _parent_row(state: State, route: Route) -> int | None:
     group: int | None = 0
     for depth, (resource, key) in enumerate(zip(route.ancestors, route.context, strict=True)):
         found = state.books.tables[resource].find(group, key) if group is not None else None
-        if found is None and key not in state.parents.get((resource, route.context[:depth]), {}):
+        held = state.overlay.holds(resource, route.context[:depth], key)
+        is_there = found is not None if held is None else held
+        if not is_there and key not in state.parents.get((resource, route.context[:depth]), {}):
             raise Refused(404)
         group = found
     return group
@@ -148,7 +153,12 @@ def _single(route: Route, key: str, request: Request, state: State) -> Reply:
         raise Refused(400, f"{request.query[0][0][:60]} is not allowed.")
     group = _parent_row(state, route)
     name, table = route.resource.name, state.books.tables[route.resource.name]
-    row = table.find(group, key) if group is not None else None
+    layer = state.overlay.layer(name, route.context)
+    version = layer.by_key.get(key) if layer is not None else None
+    if version is not None:
+        return Reply(200, version.raw, served=Served(name, route.context, range(version.row, version.row + 1)))
+    was_deleted = layer is not None and key in layer.by_key
+    row = table.find(group, key) if group is not None and not was_deleted else None
     if row is not None:
         return Reply(200, table.one(row, state.books.shelf), served=Served(name, route.context, range(row, row + 1)))
     extra = state.parents.get((name, route.context), {}).get(key)
@@ -162,22 +172,33 @@ def _page(route: Route, asked: Asked, state: State, now_s: int) -> Reply:
     name, table = route.resource.name, state.books.tables[route.resource.name]
     binding = repr((name, route.context, asked.wanted)).encode()
     begin = _begin(asked.cursor, binding, state, now_s) if asked.cursor else Position()
-    rows, more = _next_rows(table, group, asked, begin.after, state) if group is not None else (slice(0, 0), False)
-    count = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+    listed = _listed(route, table, group, asked, begin.after, state)
     extra = state.injected.get((name, route.context), ())
     first = begin.skipped
-    stop = min(len(extra), first + asked.limit - count) if not more else first
-    parts: list[bytes | memoryview] = [b'{"page":[', *table.pieces(rows, state.books.shelf)]
+    stop = min(len(extra), first + asked.limit - len(listed.rows)) if not listed.more else first
+    parts: list[bytes | memoryview] = [b'{"page":[', *listed.pieces]
     for record in extra[first:stop]:
         parts += (b",", record) if len(parts) > 1 else (record,)
-    if more or stop < len(extra):
-        after = int(table.keys[rows.stop - 1 if isinstance(rows, slice) else rows[-1]]) if more else _PAST_ALL_ROWS
-        position = Position(after, 0 if more else stop, *state.lifetime.stamp(begin.page + 1, now_s))
+    if listed.more or stop < len(extra):
+        place = (listed.last_key, 0) if listed.more else (_PAST_ALL_ROWS, stop)
+        position = Position(*place, *state.lifetime.stamp(begin.page + 1, now_s))
         parts += (b'],"nextCursor":"', write_cursor(position, binding, state.cursor_key), b'"}')
     else:
         parts.append(_ENDS[state.variants.end_marker])
+    return Reply(200, b"".join(parts), served=Served(name, route.context, listed.rows, range(first, stop)))
+
+
+def _listed(route: Route, table: Table, group: int | None, asked: Asked, after: int, state: State) -> Listed:
+    """The next records of a list: out of its table, or merged with what has changed."""
+    layer = state.overlay.layer(table.name, route.context)
+    if layer is not None:
+        return next_records(state.books, table, layer, asked.wanted, after=after, limit=asked.limit)
+    if group is None:
+        return Listed([], -1, more=False, rows=())
+    rows, more = _next_rows(table, group, asked, after, state)
     held = range(rows.start, rows.stop) if isinstance(rows, slice) else tuple(rows.tolist())
-    return Reply(200, b"".join(parts), served=Served(name, route.context, held, range(first, stop)))
+    last_key = int(table.keys[held[-1]]) if held else -1
+    return Listed([*table.pieces(rows, state.books.shelf)], last_key, more, held)
 
 
 def _begin(cursor: str, binding: bytes, state: State, now_s: int) -> Position:

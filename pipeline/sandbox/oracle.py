@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.resources import Catalogue, read_catalogue
 from pipeline.sandbox.answer import State
+from pipeline.sandbox.clock.merge import keys_of, whole_list
 from pipeline.sandbox.routes import read_query
 
 Context = tuple[str, ...]
@@ -28,15 +29,13 @@ def records(
     Amounts are Decimals. Injected records that are not JSON objects are left out.
     """
     catalogue = read_catalogue()
-    wanted = dict(read_query(catalogue[resource], tuple(filters.items()), page_cap=1).wanted)
-    table = state.books.tables[resource]
+    wanted = read_query(catalogue[resource], tuple(filters.items()), page_cap=1).wanted
     found: list[tuple[Context, dict[str, Any]]] = []
     for where, group in _lists(state, catalogue, resource):
         if context is not None and where != context:
             continue
-        if group is not None:
-            text = b"".join((b"[", *table.pieces(table.select(group, wanted), state.books.shelf), b"]"))
-            found += [(where, record) for record in json.loads(text, parse_float=Decimal)]
+        text = b"".join((b"[", *whole_list(state.books, state.overlay, resource, where, group, wanted), b"]"))
+        found += [(where, record) for record in json.loads(text, parse_float=Decimal)]
         for text in state.injected.get((resource, where), ()):
             try:
                 record = json.loads(text, parse_float=Decimal)
@@ -48,16 +47,13 @@ def records(
 
 
 def _lists(state: State, catalogue: Catalogue, resource: str) -> Iterator[tuple[Context, int | None]]:
-    """Parents' keys and the group of each list of a resource; no group under an injected parent."""
+    """Parents' keys and the group of each list of a resource; no group under a parent that has no row."""
     parent = catalogue[resource].parent
     if parent is None:
         yield (), 0
         return
-    table = state.books.tables[parent]
     for where, group in _lists(state, catalogue, parent):
-        if group is not None:
-            rows = table.group(group)
-            for row, key in zip(range(rows.start, rows.stop), table.ids[rows].tolist(), strict=True):
-                yield (*where, str(key)), row
+        for key, row in keys_of(state.books, state.overlay, parent, where, group):
+            yield (*where, key), row
         for key in state.parents.get((parent, where), {}):
             yield (*where, key), None

@@ -8,6 +8,7 @@ import hashlib
 import json
 import queue
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from typing import Any
 from pipeline.resources import read_catalogue
 from pipeline.sandbox import admin, authority, page, tokens
 from pipeline.sandbox.answer import Forced, State, error
+from pipeline.sandbox.clock import Clock, Event, Version, kept
 from pipeline.sandbox.cursors import Lifetime
 from pipeline.sandbox.data import make_books
 from pipeline.sandbox.data.text import json_text
@@ -28,7 +30,7 @@ from pipeline.sandbox.model import Answer, Reply, SandboxSettings
 from pipeline.sandbox.openapi import DOCUMENT_PATH, openapi_yaml
 from pipeline.sandbox.oracle import Context, records
 from pipeline.sandbox.quota import Quota
-from pipeline.sandbox.record_text import varied_books
+from pipeline.sandbox.record_text import record_changer, varied_books
 from pipeline.sandbox.routes import make_routes
 from pipeline.sandbox.server import Host
 
@@ -48,6 +50,7 @@ class Running:
     token_id: str
     journal: Journal = dataclasses.field(repr=False)
     host: Host = dataclasses.field(repr=False)
+    clock: Clock = dataclasses.field(repr=False)
 
     def inject(self, resource: str, context: Context, records: Sequence[bytes | Mapping[str, object]]) -> None:
         """Append records to the end of one list, whatever the filters.
@@ -96,6 +99,24 @@ class Running:
         """Every record the books hold of a resource, with its parents' keys; see `oracle.records`."""
         return records(self.host.state, resource, context, filters)
 
+    def advance(self, days: int = 1, *, keep: bool = False) -> tuple[Event, ...]:
+        """Move the books some days on; the next request sees it. What happened comes back.
+
+        With `keep`, the next sandbox of the state folder starts there too.
+
+        Raises:
+            ValueError: no days, or more than the calendar of the books holds.
+        """
+        return _advance(self.host, self.clock, days, keep_in=self.settings.state_dir if keep else None)
+
+    def history(self, resource: str) -> list[Version]:
+        """Every version of every record of a resource, whenever it could be seen; see `Version`."""
+        return self.clock.history(resource)
+
+    def as_of(self, resource: str, at: datetime) -> list[Version]:
+        """Exactly the records of a resource that could be seen at an instant of the books' clock."""
+        return self.clock.as_of(resource, at)
+
 
 @asynccontextmanager
 async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
@@ -108,7 +129,7 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
     now = datetime.now(UTC)
     ca_file, tls = authority.certificates(settings.state_dir, now)
     token = tokens.new(settings.state_dir, now=now, name="printed when serving began")
-    state = await asyncio.to_thread(_make_state, settings)
+    state, clock = await asyncio.to_thread(_make_state, settings)
     row_counts = {name: table.row_count for name, table in state.books.tables.items()}
     journal = Journal(row_counts, settings.journal_entries)
     host = Host(state, journal, settings.state_dir, gzip=settings.variants.gzip == "on")
@@ -116,20 +137,29 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
     listener = listen(host, settings.port, tls)
     try:
         app = admin.make_app(journal)
+        admin.let_advance(
+            app,
+            kept.admin_secret(settings.state_dir),
+            lambda days: _moved(clock, _advance(host, clock, days, keep_in=settings.state_dir)),
+        )
         page.attach(app, settings.state_dir)
         runner, admin_port = await admin.start(app, settings.admin_port, tls)
+        admin_url = f"https://127.0.0.1:{admin_port}"
         try:
+            kept.note_server(settings.state_dir, admin_url)
             yield Running(
                 settings=settings,
                 base_url=f"https://127.0.0.1:{listener.port}",
-                admin_url=f"https://127.0.0.1:{admin_port}",
+                admin_url=admin_url,
                 ca_file=ca_file,
                 token=token.text,
                 token_id=token.entry.id,
                 journal=journal,
                 host=host,
+                clock=clock,
             )
         finally:
+            kept.forget_server(settings.state_dir, admin_url)
             await admin.stop(runner)
     finally:
         await listener.close()
@@ -141,12 +171,34 @@ def _inject(host: Host, settings: SandboxSettings, plan: Plan) -> None:
     host.injector = Injector(plan)
 
 
-def _make_state(settings: SandboxSettings) -> State:
+def _advance(host: Host, clock: Clock, days: int, *, keep_in: Path | None) -> tuple[Event, ...]:
+    happened = clock.advance(days)
+    host.state = dataclasses.replace(host.state, overlay=clock.overlay)
+    if keep_in is not None:
+        kept.keep_days(keep_in, clock.days)
+    return happened
+
+
+def _moved(clock: Clock, happened: tuple[Event, ...]) -> dict[str, object]:
+    """What the admin port tells of a move."""
+    return {"days": clock.days, "now": clock.now.isoformat(), "events": Counter(event.name for event in happened)}
+
+
+def _make_state(settings: SandboxSettings) -> tuple[State, Clock]:
+    """What is served, and the clock that moves it, as far on as the state folder says."""
     catalogue = read_catalogue()
+    plain = make_books(settings.seed, settings.claims)
+    books = varied_books(plain, settings.variants, catalogue)
+    changers = {each.name: record_changer(each, settings.variants) for each in catalogue}
+    clock = Clock(plain, settings.seed, changers if settings.variants.change_records else None)
+    days = kept.kept_days(settings.state_dir)
+    if days:
+        clock.advance(days)
     document = openapi_yaml(catalogue, settings).encode()
     has_limits = settings.hourly_limit is not None or settings.monthly_limit is not None
-    return State(
-        books=varied_books(make_books(settings.seed, settings.claims), settings.variants, catalogue),
+    state = State(
+        books=books,
+        overlay=clock.overlay,
         routes=make_routes(catalogue),
         gate=tokens.open_gate(settings.state_dir),
         # From the seed, not at random: the same books give the same pages, cursors included.
@@ -157,6 +209,7 @@ def _make_state(settings: SandboxSettings) -> State:
         quota=Quota(hourly=settings.hourly_limit, monthly=settings.monthly_limit) if has_limits else None,
         documents={DOCUMENT_PATH: Reply(200, document, (("Content-Type", "application/yaml"),))},
     )
+    return state, clock
 
 
 @contextmanager
