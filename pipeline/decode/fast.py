@@ -58,7 +58,7 @@ def read(texts: Sequence[bytes], plan: Plan, *, is_rewritten: bool) -> tuple[pa.
     Args:
         texts: at least one.
         plan: what the records should look like.
-        is_rewritten: unknown fields have been copied to `_extra`; otherwise there must be none.
+        is_rewritten: unknown fields have been copied to `_extra`; otherwise none may be there, not even of that name.
 
     Shape:
         as `plan.typed`: the parents' names as the records repeat them, the columns, `_extra`; one row a record.
@@ -66,11 +66,9 @@ def read(texts: Sequence[bytes], plan: Plan, *, is_rewritten: bool) -> tuple[pa.
     Raises:
         Refused: something in some record does not fit, or would not be stored exactly.
     """
-    table = _parsed(b"\n".join(texts), plan, unexpected="ignore" if is_rewritten else "error")
+    table = _parsed(b"\n".join(texts), plan.rewritten if is_rewritten else plan.sent, is_rewritten=is_rewritten)
     keys = table.column(plan.resource.key)
     if table.num_rows != len(texts) or keys.null_count or pc.any(pc.equal(pc.cast(keys, pa.string()), "")).as_py():
-        raise Refused
-    if not is_rewritten and not _has_no_extra(table, plan):
         raise Refused
     typed, notes = _typed(table, plan)
     _check_typed(typed, plan)
@@ -83,25 +81,22 @@ def leaves(table: pa.Table, columns: Iterable[Column]) -> Iterator[Leaf]:
         yield from _below(_one_array(table, column.name), column, column.name, None)
 
 
-def _parsed(body: bytes, plan: Plan, *, unexpected: str) -> pa.Table:
+def _parsed(body: bytes, schema: pa.Schema, *, is_rewritten: bool) -> pa.Table:
     # A null in the first row makes Arrow's reader crash (pyarrow 26.0.1); further down its row has no key.
     if not body.startswith(b"{"):
         raise Refused
     # One block: the reader runs in the caller's thread, and no record can straddle two.
     reading = pj.ReadOptions(use_threads=False, block_size=len(body) + 1)
-    parsing = pj.ParseOptions(explicit_schema=plan.read, newlines_in_values=True, unexpected_field_behavior=unexpected)
+    parsing = pj.ParseOptions(
+        explicit_schema=schema,
+        newlines_in_values=True,
+        unexpected_field_behavior="ignore" if is_rewritten else "error",
+    )
     try:
         table: pa.Table = pj.read_json(pa.BufferReader(body), read_options=reading, parse_options=parsing)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowCapacityError):
         raise Refused from None
-    return table
-
-
-def _has_no_extra(table: pa.Table, plan: Plan) -> bool:
-    """Whether no record has a field of the name that this program adds."""
-    lists = [column.name for column in plan.resource.columns if column.kind is Kind.LIST and column.columns]
-    inside = [pc.struct_field(pc.list_flatten(_one_array(table, name)), EXTRA) for name in lists]
-    return all(array.null_count == len(array) for array in (_one_array(table, EXTRA), *inside))
+    return table if is_rewritten else table.append_column(EXTRA, pa.nulls(table.num_rows, pa.string()))
 
 
 def _typed(table: pa.Table, plan: Plan) -> tuple[pa.Table, NoteCounts]:
@@ -119,7 +114,7 @@ def _typed(table: pa.Table, plan: Plan) -> tuple[pa.Table, NoteCounts]:
     for place, column in enumerate(plan.resource.columns, len(plan.parents)):
         mended[place] = _mended(mended[place], column)
     try:
-        return pa.table(mended, schema=plan.read).cast(plan.typed), +notes
+        return pa.table(mended, schema=table.schema).cast(plan.typed), +notes
     except pa.ArrowInvalid:
         raise Refused from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +32,9 @@ _TYPES: dict[Kind, pa.DataType] = {
     Kind.TIMESTAMP: TIMESTAMP,
     Kind.DATE: pa.date32(),
 }
+_READ_TYPES = {**_TYPES, Kind.TIMESTAMP: pa.string(), Kind.DATE: pa.string()}
+_EXTRA = pa.field(EXTRA, pa.string())
+# What msgspec is to accept: the right JSON type, whatever the value.
 _SHAPES: dict[Kind, Any] = {
     Kind.TEXT: str,
     Kind.INTEGER: int,
@@ -46,16 +49,18 @@ _SHAPES: dict[Kind, Any] = {
 class Plan:
     """What decoding needs to know of a resource, worked out once.
 
-    `read` and `typed` have the same columns: the parents' names, which a record may repeat, its own, and `_extra`.
-    In `read` times and dates are still text: Arrow's JSON reader takes a time without offset for UTC and knows no
-    dates, its casts from text are strict. `timestamps`, `dates` and `enumerations` are the columns that are or
-    contain such, without the rest. `exact` accepts records that have known fields of the right JSON types and no
-    others, `wider` also those with more fields at the top; neither looks at values.
+    `sent` is a record as it comes: the parents' names, which it may repeat, and its own. `rewritten` has `_extra` as
+    well, there and in the elements of lists. In both times and dates are still text: Arrow's JSON reader takes a time
+    without offset for UTC and knows no dates, its casts from text are strict. `typed` is what the casts make of it.
+    `timestamps`, `dates` and `enumerations` are the columns that are or contain such, without the rest. `exact`
+    accepts records that have known fields of the right JSON types and no others, `wider` also those with more fields
+    at the top; neither looks at values.
     """
 
     resource: Resource
     parents: tuple[Column, ...]
-    read: pa.Schema
+    sent: pa.Schema
+    rewritten: pa.Schema
     typed: pa.Schema
     snapshot: pa.Schema
     timestamps: tuple[Column, ...]
@@ -72,12 +77,12 @@ def plan_of(resource: Resource) -> Plan:
     """The plan of a resource, made on first use."""
     parents = tuple(Column(name, Kind.TEXT, "key of a parent", "inferred") for name in resource.context_names)
     columns = (*parents, *resource.columns)
-    extra = pa.field(EXTRA, pa.string())
-    typed = pa.schema([*_fields(columns, as_read=False), extra])
+    typed = pa.schema([*_fields(columns, types=_TYPES), _EXTRA])
     return Plan(
         resource=resource,
         parents=parents,
-        read=pa.schema([*_fields(columns, as_read=True), extra]),
+        sent=pa.schema(_fields(columns, types=_READ_TYPES, has_extra=False)),
+        rewritten=pa.schema([*_fields(columns, types=_READ_TYPES), _EXTRA]),
         typed=typed,
         snapshot=_snapshot(typed, len(parents)),
         timestamps=_pruned(columns, lambda column: column.kind is Kind.TIMESTAMP),
@@ -124,22 +129,23 @@ def _pruned(columns: Iterable[Column], wanted: Callable[[Column], bool]) -> tupl
     return tuple(kept)
 
 
-def _fields(columns: Iterable[Column], *, as_read: bool) -> list[pa.Field[Any]]:
-    return [pa.field(column.name, _type(column, as_read=as_read)) for column in columns]
+def _fields(
+    columns: Iterable[Column], *, types: Mapping[Kind, pa.DataType], has_extra: bool = True
+) -> list[pa.Field[Any]]:
+    return [pa.field(column.name, _type(column, types, has_extra=has_extra)) for column in columns]
 
 
-def _type(column: Column, *, as_read: bool) -> pa.DataType:
+def _type(column: Column, types: Mapping[Kind, pa.DataType], *, has_extra: bool) -> pa.DataType:
     if column.kind is Kind.DECIMAL:
         return pa.decimal128(column.precision, column.scale)
-    if column.kind is Kind.OBJECT:
-        return pa.struct(_fields(column.columns, as_read=as_read))
-    if column.kind is Kind.LIST:
-        if column.item is not None:
-            return pa.list_(_type(column.item, as_read=as_read))
-        return pa.list_(pa.struct([*_fields(column.columns, as_read=as_read), pa.field(EXTRA, pa.string())]))
-    if as_read and column.kind in (Kind.TIMESTAMP, Kind.DATE):
-        return pa.string()
-    return _TYPES[column.kind]
+    if column.item is not None:
+        return pa.list_(_type(column.item, types, has_extra=has_extra))
+    if column.columns:
+        inner = _fields(column.columns, types=types, has_extra=has_extra)
+        if column.kind is Kind.OBJECT:
+            return pa.struct(inner)
+        return pa.list_(pa.struct([*inner, _EXTRA] if has_extra else inner))
+    return types[column.kind]
 
 
 def _struct(columns: Iterable[Column], *, forbids_unknown: bool) -> type[msgspec.Struct]:

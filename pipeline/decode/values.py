@@ -82,8 +82,10 @@ def _decimal(raw: bytes, where: str, column: Column) -> bytes:
 
 @functools.cache
 def _usual(whole: int, places: int) -> Callable[[bytes], object]:
-    """Matches the plain spelling of numbers that fit; for many digits before the point there is no hurry."""
-    return re.compile(rb"-?(?:0|[1-9]\d{0,%d})(?:\.\d{1,%d})?\Z" % (max(whole - 1, 0), max(places, 1))).match
+    """Matches the plain spelling of numbers with at most so many digits before and after the point."""
+    before = rb"(?:0|[1-9]\d{0,%d})" % (whole - 1) if whole else b"0"
+    after = rb"(?:\.\d{1,%d})?" % places if places else b""
+    return re.compile(b"-?" + before + after + rb"\Z").match
 
 
 def _integer(raw: bytes, where: str, _column: Column) -> bytes:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from hypothesis import settings
+
 from pipeline.decode import Decoded, decode_pages
 from pipeline.model import Page, Walk
 from pipeline.resources import parse_catalogue
 
+# No limit of time for an example: the first one loads packages.
+SOME = settings(deadline=None, max_examples=40)
 FETCHED_AT = datetime(2026, 3, 1, 12, 30, 15, 250, tzinfo=UTC)
 
 CATALOGUE = parse_catalogue(
@@ -43,15 +47,18 @@ code = { type = "text", evidence = "documented", about = "code" }
 note = { type = "text", evidence = "documented", aliases = ["remark", "oldRemark"], about = "note" }
 status = { type = "text", evidence = "documented", values = ["open", "closed"], about = "status" }
 amount = { type = "money", evidence = "documented", currency = "currencyCode", about = "amount" }
-fee = { type = "money", evidence = "documented", currency = "currencyCode", about = "fee" }
+fee = { type = "money", evidence = "documented", aliases = ["charge"], currency = "currencyCode", about = "fee" }
 currencyCode = { type = "text", evidence = "documented", about = "currency" }
 rate = { type = "decimal(18,8)", evidence = "documented", about = "rate" }
+share = { type = "decimal(2,2)", evidence = "documented", about = "share" }
+pieces = { type = "decimal(5,0)", evidence = "documented", about = "pieces" }
 count = { type = "integer", evidence = "documented", about = "count" }
 isOpen = { type = "boolean", evidence = "documented", about = "open" }
 changedAt = { type = "timestamp", evidence = "documented", about = "time" }
 dueOn = { type = "date", evidence = "documented", about = "day" }
 totals = { type = "list", evidence = "documented", shape = "total", table = "thing_total", about = "totals" }
 tags = { type = "list", evidence = "documented", table = "thing_tag", item = { name = "tag", type = "text", evidence = "documented", about = "tag" }, about = "tags" }
+seenAt = { type = "list", evidence = "documented", table = "thing_seen", item = { name = "seenAt", type = "timestamp", evidence = "documented", about = "time" }, about = "times" }
 class = { type = "object", evidence = "documented", shape = "total", about = "an object named as a keyword" }
 [resource.thing.column.steps]
 type = "list"

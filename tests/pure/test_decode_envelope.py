@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from decode_cases import COMPANY, THING, decode, reasons_of
+from decode_cases import COMPANY, SOME, THING, decode, reasons_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +59,10 @@ BROKEN = [
     pytest.param(b'{"page":null}', "'page' must be an array, null found", id="null page"),
     pytest.param(b'{"page":{"0":{}}}', "'page' must be an array, object found", id="object for a page"),
     pytest.param(b'{"page":[],"nextCursor":7}', "'nextCursor' must be text or null, number found", id="numeric cursor"),
+    pytest.param(b'{"page":null[]}', "not JSON", id="broken behind a wrong type"),
+    pytest.param(
+        b'{"page":null,"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "too deeply", id="deep behind a wrong type"
+    ),
     pytest.param(b'{"page":[],"nextCursor":{}}', "'nextCursor' must be text or null, object found", id="cursor object"),
     pytest.param(b'{"page":[{}],"page":[{}]}', "a name twice", id="page twice"),
     pytest.param(b'{"page":[{}],"nextCursor":"a","nextCursor":null}', "a name twice", id="cursor twice"),
@@ -135,6 +139,7 @@ def test_half_a_surrogate_pair_costs_its_record_and_not_the_page():
     ]
 
 
+@SOME
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode))
 def test_no_bytes_escape_as_anything_but_a_broken_contract(body):
     """Whatever the source sends, the answer is records or one kind of error."""

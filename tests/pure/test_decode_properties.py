@@ -6,7 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
-from decode_cases import THING, decode, page
+from decode_cases import SOME, THING, decode, page
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,6 +181,7 @@ def without_nulls(value: object) -> object:
 # ---- the properties -------------------------------------------------------------------------------------------------
 
 
+@SOME
 @given(st.lists(records, max_size=4))
 def test_what_is_accepted_means_what_was_sent(sent):
     """Every record is a row or set aside; every row says what its record said, field by field."""
@@ -194,6 +195,7 @@ def test_what_is_accepted_means_what_was_sent(sent):
         assert without_nulls(said(stored)) == without_nulls(expected)
 
 
+@SOME
 @given(st.lists(records, max_size=4))
 def test_both_ways_of_reading_agree(sent):
     """A record that needs the careful way gives the same row and the same refusal as without that need."""
@@ -207,6 +209,7 @@ def test_both_ways_of_reading_agree(sent):
     assert (careful.notes, careful.totals) == (quick.notes, quick.totals)
 
 
+@SOME
 @given(st.lists(records, max_size=6))
 def test_company_does_not_change_a_record(sent):
     """Read among others, a record gives the row, or the refusal, it gives alone."""
@@ -219,6 +222,7 @@ def test_company_does_not_change_a_record(sent):
     assert [bad.raw for bad in together.quarantined] == [bad.raw for one in alone for bad in one.quarantined]
 
 
+@SOME
 @given(st.lists(records, max_size=6))
 def test_totals_of_the_text_and_of_the_table_agree(sent):
     """Two independent ways of adding the accepted records come to the same sums."""
@@ -256,6 +260,7 @@ def damaged_bodies(draw: st.DrawFn) -> bytes:
     return bytes(body)
 
 
+@SOME
 @given(damaged_bodies())
 def test_a_damaged_body_is_refused_or_accounted_for(body):
     """It breaks the contract, or every record in it is a row or set aside."""
@@ -267,6 +272,7 @@ def test_a_damaged_body_is_refused_or_accounted_for(body):
     assert decoded.table.num_rows + len(decoded.quarantined) == len(found)
 
 
+@SOME
 @given(st.lists(st.binary(max_size=30) | json_texts.map(str.encode), max_size=4))
 def test_whatever_stands_for_a_record_is_accounted_for(sent):
     """Even what could never be split off a page."""

@@ -46,6 +46,10 @@ KEPT = [
     ("amount", '"\\u0031"', Decimal(1)),
     ("amount", "null", None),
     ("rate", "1234567890.12345678", Decimal("1234567890.12345678")),
+    ("share", "-0.99", Decimal("-0.99")),
+    ("share", "1e-2", Decimal("0.01")),
+    ("pieces", "99999", Decimal(99999)),
+    ("pieces", "12.0", Decimal(12)),
     # text: byte for byte, numbers and booleans as they were written
     ("code", '"000-000"', "000-000"),
     ("code", '"00012345"', "00012345"),
@@ -100,6 +104,8 @@ KEPT = [
     ("tags", "[]", []),
     ("tags", "null", None),
     ("tags", '["a",null,"",7,true]', ["a", None, "", "7", "true"]),
+    ("seenAt", '["2025-05-01T00:00:00Z",null,""]', [utc(2025, 5, 1), None, None]),
+    ("seenAt", "[]", []),
     ("totals", "[]", []),
     ("totals", "null", None),
     ("totals", "[null]", [None]),
@@ -127,6 +133,12 @@ REFUSED = [
     ("amount", '"1_0"', "amount", NUMBER),
     ("amount", '"\\u0661"', "amount", NUMBER),
     ("amount", '""', "amount", "number wanted, empty text found"),
+    ("share", "1", "share", "more than 0 digits before the decimal point"),
+    ("share", "0.005", "share", "more than 2 decimal places"),
+    ("pieces", "1.5", "pieces", "more than 0 decimal places"),
+    ("pieces", "100000", "pieces", "more than 5 digits before the decimal point"),
+    ("seenAt", '["2025-05-01"]', "seenAt[]", OFFSET),
+    ("seenAt", '["0000-01-01T00:00:00Z"]', "seenAt[]", NO_TIME),
     ("amount", "true", "amount", "number wanted, boolean found"),
     ("amount", "[1]", "amount", "number wanted, array found"),
     ("amount", "{}", "amount", "number wanted, object found"),
@@ -237,8 +249,12 @@ def test_lost_precision_is_noted_once_a_record(text, noted):
     """Digits beyond microseconds are cut off, and said; zeros lose nothing."""
     written = json.dumps(text)
     steps = f'[{{"doneAt":{written}}},{{"doneAt":{written}}},null]'
-    decoded = decode(record("a", changedAt=written), record("b", steps=steps), record("c", changedAt=written))
-    expected = {("changedAt", "precision_reduced"): 2, ("steps[].doneAt", "precision_reduced"): 1}
+    seen = f"[{written},{written}]"
+    decoded = decode(
+        record("a", changedAt=written), record("b", steps=steps, seenAt=seen), record("c", changedAt=written)
+    )
+    expected = {("changedAt", "precision_reduced"): 2}
+    expected |= {(path, "precision_reduced"): 1 for path in ("seenAt[]", "steps[].doneAt")}
     assert notes_of(decoded) == (expected if noted else {})
 
 

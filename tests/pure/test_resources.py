@@ -169,6 +169,7 @@ def test_catalogues_are_equal_by_content_and_told_apart_by_hash():
         ("resource", {}, "no [resource.NAME] table"),
         ("shape", 3, "shape must be a table"),
         ("resource.thing", 3, "resource.thing must be a table"),
+        ("resource.Thing", GOOD["resource"]["thing"], "a resource name is lower-case letters, digits and underscores"),
         ("resource.thing.pth", "x", "resource.thing: unknown key 'pth'"),
         ("resource.thing.path", None, "resource.thing: path is missing"),
         ("resource.thing.path", "https://x.example/thing", "path must start with one / and have no query"),

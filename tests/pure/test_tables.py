@@ -31,6 +31,8 @@ def test_a_resource_has_its_own_table_and_one_for_each_list():
         ("fee", "DECIMAL(18,4)"),
         ("currency_code", "VARCHAR"),
         ("rate", "DECIMAL(18,8)"),
+        ("share", "DECIMAL(2,2)"),
+        ("pieces", "DECIMAL(5,0)"),
         ("count", "BIGINT"),
         ("is_open", "BOOLEAN"),
         ("changed_at", "TIMESTAMPTZ"),
@@ -43,6 +45,7 @@ def test_a_resource_has_its_own_table_and_one_for_each_list():
     assert [(table.name, table.list_field, table.key) for table in lists] == [
         ("thing_total", "totals", ("company_id", "thing_id", "_index")),
         ("thing_tag", "tags", ("company_id", "thing_id", "_index")),
+        ("thing_seen", "seenAt", ("company_id", "thing_id", "_index")),
         ("thing_step", "steps", ("company_id", "thing_id", "_index")),
     ]
     above = [("company_id", "VARCHAR"), ("thing_id", "VARCHAR"), ("_index", "INTEGER")]
@@ -55,6 +58,7 @@ def test_a_resource_has_its_own_table_and_one_for_each_list():
             *PROVENANCE,
         ],
         [*above, ("tag", "VARCHAR"), *PROVENANCE],
+        [*above, ("seen_at", "TIMESTAMPTZ"), *PROVENANCE],
         [*above, ("name", "VARCHAR"), ("kind", "VARCHAR"), ("done_at", "TIMESTAMPTZ"), *PROVENANCE],
     ]
 
