@@ -10,7 +10,6 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Final
 
@@ -32,8 +31,9 @@ class Listener:
         self._host = host
         self._socket = listening
         self._tls = tls
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._start(self._accept())
+        self._welcomes: dict[asyncio.Task[bool], socket.socket] = {}
+        self._pause: asyncio.TimerHandle | None = None
+        self._listen()
 
     @property
     def port(self) -> int:
@@ -42,34 +42,49 @@ class Listener:
 
     async def close(self) -> None:
         """Stop listening and end every connection, served or not."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        asyncio.get_running_loop().remove_reader(self._socket)
+        if self._pause is not None:
+            self._pause.cancel()
         self._socket.close()
+        welcomes = tuple(self._welcomes)
+        for task in welcomes:
+            task.cancel()
+        await asyncio.gather(*welcomes, return_exceptions=True)
         for connection in tuple(self._host.connections):
             connection.close()
         while self._host.connections:  # noqa: ASYNC110 - a few rounds of the loop, no time
             await asyncio.sleep(0)  # connections learn of their end in the next rounds of the loop
         await asyncio.sleep(0)  # and their scripts one round later
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _listen(self) -> None:
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
-    async def _accept(self) -> None:
+    def _accept(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(self._socket)
-            except OSError:
-                await asyncio.sleep(_NO_HANDLES_S)
-                continue
-            client.setblocking(False)
-            self._start(self._welcome(client))
+        try:
+            client, _ = self._socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:
+            loop.remove_reader(self._socket)
+            self._pause = loop.call_later(_NO_HANDLES_S, self._listen)
+            return
+        client.setblocking(False)
+        task = loop.create_task(self._welcome(client))
+        self._welcomes[task] = client
+        task.add_done_callback(self._welcomed)
 
-    async def _welcome(self, client: socket.socket) -> None:
-        """Shake hands, soundly or with the certificate of a fault, or play the fault's script; the client may leave."""
+    def _welcomed(self, task: asyncio.Task[bool]) -> None:
+        """Close what was not handed over to a connection, however its welcome ended."""
+        client = self._welcomes.pop(task)
+        if task.cancelled() or not task.result():
+            client.close()
+
+    async def _welcome(self, client: socket.socket) -> bool:
+        """Shake hands, soundly or with the certificate of a fault, or play the fault's script.
+
+        Returns whether a connection has taken the socket over; the client may leave at any time.
+        """
         chosen, fault = self._host.injector.connect()
         if fault:
             self._note(fault)
@@ -80,25 +95,24 @@ class Listener:
             else:
                 loop, tls = asyncio.get_running_loop(), self._host.unsound[chosen] if chosen else self._tls
                 await loop.connect_accepted_socket(lambda: Connection(self._host), client, ssl=tls)
+                return True
+        return False
 
     async def _play(self, client: socket.socket, script: Script) -> None:
         """Hear the client's first message, then take the steps."""
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(_HELLO_S):
-                await loop.sock_recv(client, _HELLO_LIMIT_BYTES)
-            for step in script.steps:
-                match step:
-                    case Send(raw):
-                        await loop.sock_sendall(client, raw)
-                    case Wait(seconds):
-                        await _until_gone(client, seconds)
-                    case Close(abort=True):
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                    case _:
-                        pass
-        finally:
-            client.close()
+        async with asyncio.timeout(_HELLO_S):
+            await loop.sock_recv(client, _HELLO_LIMIT_BYTES)
+        for step in script.steps:
+            match step:
+                case Send(raw):
+                    await loop.sock_sendall(client, raw)
+                case Wait(seconds):
+                    await _until_gone(client, seconds)
+                case Close(abort=True):
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                case _:
+                    pass
 
     def _note(self, fault: str) -> None:
         entry = JournalEntry(datetime.now(UTC), "", "", "", 0, 0, had_token=False, fault=fault)

@@ -185,6 +185,7 @@ class Connection(asyncio.Protocol):
         if abort:
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
+            self._transport = None
         else:
             self._transport.close()
 

@@ -123,7 +123,7 @@ def _opened(reply: object) -> _Record | None:
         return None
     try:
         envelope = msgspec.json.decode(reply.body, type=_Record)
-    except msgspec.DecodeError:  # an injected record that is no JSON
+    except (msgspec.DecodeError, RecursionError):  # an injected record that is no JSON, or no one's
         return None
     return envelope if "page" in envelope else None
 
