@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from pipeline import auth, checks, warehouse
+from pipeline import auth, budget, checks, warehouse
+from pipeline.account import Achieved, manifest_facts, program_version, report_of, results_of
 from pipeline.auth import Secret
 from pipeline.decode import decode_pages
 from pipeline.durable import make_folder, os_failure, storing
@@ -29,24 +26,24 @@ from pipeline.errors import EXIT_INTERNAL, EXIT_PUBLISHED, CheckRefused, LocalRe
 from pipeline.extract import Extracted, Scope, extract
 from pipeline.model import (
     CheckResult,
-    ControlTotal,
     EarlierRunUnfinished,
     ErrorLines,
     Observe,
     Outcome,
     Page,
-    ResourceResult,
     RunReport,
     StageBegan,
     World,
 )
 from pipeline.ops import records, runs
+from pipeline.ops.ledger import folder_of, used_now
 from pipeline.ops.lock import run_lock
 from pipeline.ops.token_source import find_token
+from pipeline.planning import RunPlan, plan_of
 from pipeline.resources import Catalogue, Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Settings
-from pipeline.snapshot import QUARANTINE, SealedResource, Staging, seal, sealed_runs, sweep
+from pipeline.snapshot import QUARANTINE, SealedResource, Staging, read_manifest, seal, sealed_runs, sweep
 from pipeline.totals import add_totals
 
 _DECODERS = 2
@@ -75,15 +72,6 @@ class _Night:
     @property
     def pointer(self) -> Path:
         return runs.pointer_of(self.data_dir)
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What a run has achieved so far: what its record says if it fails now."""
-
-    calls: Mapping[str, int]
-    results: tuple[ResourceResult, ...] = ()
-    checks: tuple[CheckResult, ...] = ()
 
 
 def run(
@@ -120,27 +108,58 @@ def run(
         return _recorded(night, token, on_report)
 
 
+def plan_next(settings: Settings) -> RunPlan:
+    """What the next run would read and cost, told from the newest sealed run; makes no request.
+
+    Raises:
+        ConfigError: the catalogue is not right.
+        StoredDataDamaged: the newest manifest is not what was written.
+    """
+    data_dir = settings.storage.data_dir
+    catalogue = read_catalogue(settings.api.resources)
+    sealed = sealed_runs(data_dir)
+    if not sealed:
+        return plan_of(catalogue, None, None)
+    last = read_manifest(data_dir / "runs" / sealed[-1] / "manifest.json")
+    return plan_of(catalogue, last, records.seconds_of(data_dir, sealed[-1]))
+
+
 def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], None]) -> RunReport:
     """Run the stages; whatever comes of it is recorded and told."""
-    progress = _Progress(calls={})
+    achieved = Achieved(calls={})
+
+    def record(outcome: Outcome, exit_code: int, published: Path | None, error: ErrorLines | None) -> RunReport:
+        finished_at = night.world.clock()
+        report = report_of(
+            night.run_id,
+            night.started_at,
+            finished_at,
+            achieved,
+            outcome=outcome,
+            exit_code=exit_code,
+            published=published,
+            error=error,
+        )
+        return _record(night, report, on_report)
+
     try:
-        published = _stages(night, token, progress)
+        published = _stages(night, token, achieved)
     except PipelineError as error:
         error.filled_in(where=f"run {night.run_id}", state=runs.state_line(night.pointer, night.world.clock()))
+        what, where, state, do = (text for _, text in error.lines())
         outcome: Outcome = "refused" if isinstance(error, CheckRefused) else "failed"
-        lines = dict(error.lines())
-        told = ErrorLines(lines["WHAT"], lines["WHERE"], lines["STATE"], lines["DO"])
-        _record(night, _report(night, progress, outcome, error.exit_code, None, told), on_report)
+        record(outcome, error.exit_code, None, ErrorLines(what, where, state, do))
         raise
     except Exception as error:
         told = ErrorLines(f"a bug: {type(error).__name__}", f"run {night.run_id}", "nothing published", "report it")
-        _record(night, _report(night, progress, "failed", EXIT_INTERNAL, None, told), on_report)
+        record("failed", EXIT_INTERNAL, None, told)
         raise
-    return _record(night, _report(night, progress, "published", EXIT_PUBLISHED, published, None), on_report)
+    return record("published", EXIT_PUBLISHED, published, None)
 
 
-def _stages(night: _Night, token: Secret, progress: _Progress) -> Path:
+def _stages(night: _Night, token: Secret, achieved: Achieved) -> Path:
     """The way of the data. Returns the published file."""
+    achieved.calls_planned = _planned_calls(night)
     for run_id in {*sweep(night.data_dir), *records.unrecorded(night.data_dir, sealed_runs(night.data_dir))}:
         records.save(night.data_dir, runs.report_of_unfinished(night.data_dir, run_id))
         night.observe(EarlierRunUnfinished(run_id))
@@ -148,17 +167,18 @@ def _stages(night: _Night, token: Secret, progress: _Progress) -> Path:
     staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
     try:
         night.observe(StageBegan("extract"))
-        extracted = asyncio.run(_extract(night, token, staging, progress))
+        extracted = asyncio.run(_extract(night, token, staging, achieved))
         night.observe(StageBegan("seal"))
         sealed = staging.seal_parts()
-        progress.results = _results(extracted, sealed, staging, progress.calls)
-        manifest_sha256 = seal(night.data_dir, night.run_id, _facts(night, extracted, staging, progress), sealed)
+        achieved.results = results_of(extracted, sealed, staging, achieved.calls)
+        facts = manifest_facts(night.settings, night.catalogue, night.started_at, extracted, staging, achieved)
+        manifest_sha256 = seal(night.data_dir, night.run_id, facts, sealed)
         night.observe(StageBegan("load"))
-        built = _load(night, sealed, staging, progress, manifest_sha256)
+        built = _load(night, sealed, staging, achieved, manifest_sha256)
         night.observe(StageBegan("check"))
-        progress.checks = _check(night, sealed, staging, progress, built)
-        warehouse.finish(built, progress.checks)
-        _refuse(progress.checks)
+        achieved.checks = _check(night, sealed, staging, achieved, built)
+        warehouse.finish(built, achieved.checks)
+        _refuse(achieved.checks)
         night.observe(StageBegan("publish"))
         return warehouse.publish(built.path, night.data_dir / "warehouse", night.pointer, night.run_id)
     except OSError as error:
@@ -170,7 +190,16 @@ def _stages(night: _Night, token: Secret, progress: _Progress) -> Path:
         warehouse.discard(_building(night))
 
 
-async def _extract(night: _Night, token: Secret, staging: Staging, progress: _Progress) -> Extracted:
+def _planned_calls(night: _Night) -> int | None:
+    """Expected calls, None before the first run. A run that the month has no room for does not begin."""
+    settings, now = night.settings, night.world.clock()
+    calls = plan_next(settings).calls
+    used = used_now(folder_of(night.data_dir, settings.site.name), now)
+    budget.refuse_if_hopeless(settings.budget, used, calls or 1, now)
+    return calls
+
+
+async def _extract(night: _Night, token: Secret, staging: Staging, achieved: Achieved) -> Extracted:
     """Read everything; decode and write on other threads, so that the network never waits for the processor."""
     settings = night.settings
     loop = asyncio.get_running_loop()
@@ -191,12 +220,12 @@ async def _extract(night: _Night, token: Secret, staging: Staging, progress: _Pr
             await loop.run_in_executor(decoders, store, resource, pages)
 
         async with open_session(settings.api, settings.site.base_url, token, night.world) as session:
-            progress.calls = session.calls
+            achieved.calls = session.calls
             return await extract(scope, session.send, deliver, night.observe)
 
 
 def _load(
-    night: _Night, sealed: Sequence[SealedResource], staging: Staging, progress: _Progress, manifest_sha256: str
+    night: _Night, sealed: Sequence[SealedResource], staging: Staging, achieved: Achieved, manifest_sha256: str
 ) -> warehouse.Built:
     """The new warehouse file stands aside, loaded from the sealed parts."""
     parts = [
@@ -209,7 +238,7 @@ def _load(
         started_at=night.started_at,
         site=night.settings.site.name,
         program_version=program_version(),
-        resources=progress.results,
+        resources=achieved.results,
         control_totals=staging.page_totals(),
         quarantined=staging.quarantined(),
         notes=staging.notes(),
@@ -224,7 +253,7 @@ def _load(
 
 
 def _check(
-    night: _Night, sealed: Sequence[SealedResource], staging: Staging, progress: _Progress, built: warehouse.Built
+    night: _Night, sealed: Sequence[SealedResource], staging: Staging, achieved: Achieved, built: warehouse.Built
 ) -> tuple[CheckResult, ...]:
     """Compare what was served, what lies in Parquet and what was loaded."""
     loaded, superseded = dict(built.rows), dict(built.superseded)
@@ -238,7 +267,7 @@ def _check(
             superseded=superseded.get(one.name, 0),
             warehouse_rows=loaded[one.name],
         )
-        for one in progress.results
+        for one in achieved.results
     ]
     return checks.judge(
         counts=counts,
@@ -257,95 +286,8 @@ def _refuse(results: Sequence[CheckResult]) -> None:
         raise CheckRefused("; ".join(f"check {one.name} did not pass: {one.detail}" for one in failed), where="check")
 
 
-def _results(
-    extracted: Extracted, sealed: Sequence[SealedResource], staging: Staging, calls: Mapping[str, int]
-) -> tuple[ResourceResult, ...]:
-    rows = {one.name: one.rows for one in sealed}
-    quarantined: dict[str, int] = {}
-    for one in staging.quarantined():
-        quarantined[one.resource] = quarantined.get(one.resource, 0) + 1
-    return tuple(
-        ResourceResult(
-            name=walks.resource,
-            mode="full",
-            rows=rows[walks.resource],
-            calls=calls.get(walks.resource, 0),
-            pages=walks.page_count,
-            records=walks.record_count,
-            quarantined=quarantined.get(walks.resource, 0),
-        )
-        for walks in extracted.walks
-    )
-
-
-def _facts(night: _Night, extracted: Extracted, staging: Staging, progress: _Progress) -> dict[str, Any]:
-    """What the manifest says beside its parts."""
-    return {
-        "site": night.settings.site.name,
-        "started_at": night.started_at.isoformat(),
-        "versions": versions(),
-        "settings_sha256": sha256(repr(replace(night.settings, source=None)).encode()).hexdigest(),
-        "catalogue_sha256": night.catalogue.text_sha256,
-        "page_limit": extracted.page_limit,
-        "resources": {
-            one.name: {
-                "mode": one.mode,
-                "walks": {
-                    "count": walks.walk_count,
-                    "pages": walks.page_count,
-                    "records": walks.record_count,
-                    "all_ended_at_marker": True,  # a walk that did not would have ended the run
-                },
-                "calls": one.calls,
-                "quarantined": one.quarantined,
-            }
-            for one, walks in zip(progress.results, extracted.walks, strict=True)
-        },
-        "control_totals": [_total(one) for one in staging.page_totals()],
-        "notes": [[note.resource, note.field, note.kind, note.record_count] for note in staging.notes()],
-    }
-
-
-def _total(one: ControlTotal) -> list[str | int]:
-    return [one.resource, one.table, one.column, one.currency, one.value_count, f"{one.total:f}"]
-
-
 def _building(night: _Night) -> Path:
     return night.data_dir / "warehouse" / f".building-{night.run_id}.duckdb"
-
-
-def program_version() -> str:
-    """The version of the installed distribution."""
-    return metadata.version("prospend-pipeline")
-
-
-def versions() -> dict[str, str]:
-    """Everything whose version can change what a run writes."""
-    packages = ("prospend-pipeline", "aiohttp", "msgspec", "pyarrow", "duckdb")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
-
-
-def _report(
-    night: _Night,
-    progress: _Progress,
-    outcome: Outcome,
-    exit_code: int,
-    published: Path | None,
-    error: ErrorLines | None,
-) -> RunReport:
-    return RunReport(
-        run_id=night.run_id,
-        outcome=outcome,
-        exit_code=exit_code,
-        started_at=night.started_at,
-        finished_at=night.world.clock(),
-        warehouse=str(published) if published else None,
-        calls_planned=None,
-        calls_used=sum(progress.calls.values()),
-        resources=progress.results,
-        checks=progress.checks,
-        error=error,
-    )
 
 
 def _record(night: _Night, report: RunReport, on_report: Callable[[RunReport], None]) -> RunReport:

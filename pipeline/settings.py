@@ -65,6 +65,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How many calls may be made of the source, counted over all runs; None is no limit."""
+
+    hourly: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    monthly: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    reserve_percent: Annotated[float, msgspec.Meta(ge=0, lt=100)] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class Extract:
     """What to read beyond the source's defaults."""
 
@@ -95,6 +104,7 @@ class Settings:
     token: Token
     storage: Storage
     api: Api = field(default_factory=Api)
+    budget: Budget = field(default_factory=Budget)
     extract: Extract = field(default_factory=Extract)
     checks: Checks = field(default_factory=Checks)
     source: Path | None = field(default=None, compare=False)
@@ -104,6 +114,7 @@ SECTIONS: dict[str, type] = {
     "site": Site,
     "api": Api,
     "token": Token,
+    "budget": Budget,
     "extract": Extract,
     "storage": Storage,
     "checks": Checks,

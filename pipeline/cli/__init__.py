@@ -14,7 +14,7 @@ from types import FrameType
 
 import click
 
-from pipeline.cli.commands import demo, query, run, status
+from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.token import token
 from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, PipelineError
@@ -23,6 +23,7 @@ _EXAMPLES = """\b
 Examples:
   prospend demo                      everything, on built-in sample books; no account needed
   prospend run                       the nightly run of configs/site.toml
+  prospend plan                      what that run would read and cost
   prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
   prospend status                    last runs and the age of the data
   prospend token check               one call: is the token accepted
@@ -40,7 +41,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, query, status, token, sandbox):
+for command in (demo, run, plan, query, status, token, sandbox):
     prospend.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""`run`, `demo`, `query` and `status`."""
+"""`run`, `plan`, `demo`, `query` and `status`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,27 @@ def run(config: Path | None, data: Path | None, as_json: bool, quiet: bool, debu
     from pipeline.cli.nights import run_and_tell
 
     run_and_tell(site_settings(config, data), as_json=as_json, quiet=quiet)
+
+
+@click.command(short_help="What a run would read and cost; makes no request.")
+@shared
+def plan(config: Path | None, data: Path | None, as_json: bool, quiet: bool, debug: bool) -> None:  # noqa: ARG001
+    """Show what the next run would read: walks, rows, calls, minutes and its share of the call budget.
+
+    \b
+    Examples:
+      prospend plan
+      prospend plan --json
+
+    It is told from the last sealed run; before the first run nothing is known yet.
+    """
+    from pipeline.cli.plans import plan_document, print_plan
+
+    document = plan_document(site_settings(config, data))
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        print_plan(document)
 
 
 @click.command(short_help="The whole of `run` on built-in sample books; no account needed.")

@@ -135,7 +135,7 @@ def status_document(config: Path | None, data: Path | None, last: int) -> dict[s
         "generations": [],
         "runs": list(records.recent(folder, last)),
         "token": _token_status(settings, now),
-        "budget": None,
+        "budget": _budget_status(settings, now),
     }
     pointer = pointer_of(folder)
     if not pointer.exists():
@@ -175,6 +175,16 @@ def _token_status(settings: Any, now: datetime) -> dict[str, Any] | None:
     return {"expires_at": expires, "days_left": days, "problem": problem}
 
 
+def _budget_status(settings: Any, now: datetime) -> dict[str, Any] | None:
+    """Calls used and left; None without a site."""
+    from pipeline.ops import ledger
+
+    if settings is None:
+        return None
+    folder = ledger.folder_of(settings.storage.data_dir, settings.site.name)
+    return ledger.document_of(folder, settings.budget, now)
+
+
 def print_status(document: dict[str, Any]) -> None:
     """The status for people."""
     name = document["site"] or "this data folder"
@@ -188,6 +198,11 @@ def print_status(document: dict[str, Any]) -> None:
     if token is not None:
         left = f"{token['days_left']} days left" if token["days_left"] is not None else "expiry unknown"
         click.echo(f"token: {token['problem'] or left}")
+    if document["budget"] is not None:
+        from pipeline.cli.plans import budget_lines
+
+        for line in budget_lines(document["budget"]):
+            click.echo(line)
     _print_runs(document)
     _print_generations(document)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ def save(data_dir: Path, report: RunReport) -> None:
 def unrecorded(data_dir: Path, run_ids: Iterable[str]) -> tuple[str, ...]:
     """Those of the runs that left no record: they ended without a word."""
     return tuple(one for one in run_ids if not (data_dir / "runs" / one / "report.json").exists())
+
+
+def seconds_of(data_dir: Path, run_id: str) -> float | None:
+    """How long a run took, None if its record does not say."""
+    try:
+        found = json.loads((data_dir / "runs" / run_id / "report.json").read_bytes())
+        seconds = datetime.fromisoformat(found["finished_at"]) - datetime.fromisoformat(found["started_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return seconds.total_seconds() or None
 
 
 def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:

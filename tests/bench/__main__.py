@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import nightly
+from pipeline import account, nightly
 from pipeline.auth import Secret
 from pipeline.cli.nights import sandbox_process
 from pipeline.extract import Scope, extract
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--claims", type=int, nargs="+", default=[4000, 20_000])
     parser.add_argument("--page-limit", type=int, default=1000)
     arguments = parser.parse_args()
-    print(f"Python {platform.python_version()}, {platform.machine()}, {nightly.versions()}\n")
+    print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
     shown = help_cpu()
     print(f"{shown.name}: {shown.cpu_s:.3f} s CPU ({shown.detail})\n")
     for claims in arguments.claims:

@@ -17,8 +17,9 @@ LAYERS = (
     ("cli",),
     ("door",),
     ("nightly",),
+    ("account",),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
-    ("auth", "retry", "paginate", "decode", "checks"),
+    ("auth", "retry", "budget", "planning", "paginate", "decode", "checks"),
     ("totals",),
     ("durable", "tables", "settings", "resources", "model", "errors"),
 )
@@ -32,7 +33,7 @@ OWNERS = {
     "cryptography": {"sandbox"},
     "filelock": {"ops", "sandbox"},
 }
-COMPUTING = ("auth", "retry", "paginate", "decode", "checks", "totals", "tables", "resources", "model", "errors")
+COMPUTING = ("auth", "retry", "budget", "planning", "paginate", "decode", "checks", "totals", "tables", "resources", "model", "errors")
 # What a computing module may not touch: clock, environment, randomness, processes, network.
 WORLD = {"os", "time", "random", "subprocess", "socket", "secrets", "shutil", "tempfile"}
 VAGUE = {"util", "utils", "helper", "helpers", "common", "base", "core", "manager", "misc"}

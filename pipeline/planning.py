@@ -1,0 +1,59 @@
+"""What a run would read and cost, told from the last sealed run alone: no request is made for it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipeline.resources import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedResource:
+    """One line of a plan. Counts are None when no earlier run has told them."""
+
+    name: str
+    mode: Literal["full", "incremental"]
+    walks: int | None
+    rows: int | None
+    calls: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run is expected to do; `seconds` is the last run's duration, None without one."""
+
+    resources: tuple[PlannedResource, ...]
+    based_on: str | None
+    seconds: float | None
+
+    @property
+    def calls(self) -> int | None:
+        """Calls of the whole run, None when no earlier run has told them."""
+        known = [one.calls for one in self.resources if one.calls is not None]
+        return sum(known) if known else None
+
+
+def plan_of(catalogue: Catalogue, last: Mapping[str, Any] | None, seconds: float | None) -> RunPlan:
+    """The plan of the next full run.
+
+    Args:
+        catalogue: what would be read.
+        last: the newest manifest, or None before the first run.
+        seconds: how long that run took, if it is known.
+    """
+    if last is None:
+        return RunPlan(tuple(PlannedResource(one.name, "full", None, None, None) for one in catalogue), None, None)
+    facts, parts = last["resources"], last["parts"]
+    planned = [
+        PlannedResource(
+            name=one.name,
+            mode="full",
+            walks=facts[one.name]["walks"]["count"] if one.name in facts else None,
+            rows=parts[one.name]["rows"] if one.name in parts else None,
+            calls=facts[one.name]["walks"]["pages"] if one.name in facts else None,
+        )
+        for one in catalogue
+    ]
+    return RunPlan(tuple(planned), str(last["run_id"]), seconds)
