@@ -168,7 +168,7 @@ async def serving(settings: SandboxSettings) -> AsyncIterator[Running]:
 def _inject(host: Host, settings: SandboxSettings, plan: Plan) -> None:
     if any(SCENARIOS[fault.scenario].on_connection for fault in plan.faults):
         host.unsound = authority.unsound(settings.state_dir, datetime.now(UTC))
-    host.injector = Injector(plan)
+    host.injector = Injector(plan, error_shape=settings.variants.error_body)
 
 
 def _advance(host: Host, clock: Clock, days: int, *, keep_in: Path | None) -> tuple[Event, ...]:

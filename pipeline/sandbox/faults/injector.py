@@ -17,16 +17,24 @@ from pipeline.sandbox.faults.plan import Case, Certificate, Fault, Plan, Where
 from pipeline.sandbox.faults.scenarios import SCENARIOS
 from pipeline.sandbox.model import Answer, Reply, Request, Script
 
-_REMEMBERED: Final = 100_000
+REMEMBERED: Final = 100_000
 _K = TypeVar("_K")
 Ask = Callable[[Request], Answer]
 
 
 class Injector:
-    """One plan at work. An empty plan breaks nothing."""
+    """One plan at work. An empty plan breaks nothing.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: what to break.
+        error_shape: in which form errors are told, a variant of the sandbox.
+        remembered: how many requests, cursors and tokens it remembers, each.
+    """
+
+    def __init__(self, plan: Plan, *, error_shape: str = "object", remembered: int = REMEMBERED) -> None:
         self.plan = plan
+        self._error_shape = error_shape
+        self._remembered = remembered
         self._of_requests = [(i, f) for i, f in enumerate(plan.faults) if SCENARIOS[f.scenario].on_request]
         self._of_connections = [(i, f) for i, f in enumerate(plan.faults) if SCENARIOS[f.scenario].on_connection]
         self._attempts: OrderedDict[str, int] = OrderedDict()
@@ -49,7 +57,7 @@ class Injector:
             return sound, ""
         asked = f"{request.method} {request.target}"
         attempt = self._attempts.get(asked, 0) + 1
-        _remember(self._attempts, asked, attempt)
+        self._remember(self._attempts, asked, attempt)
         page = self._page_of(request, sound)
         for index, fault in self._of_requests:
             given = self._broken(index, fault, request, sound, (resource, page, attempt), ask)
@@ -87,11 +95,13 @@ class Injector:
             return None
         assert scenario.on_request is not None
         hit = self._hits[index] + 1
-        given = scenario.on_request(Case(request, sound, page, hit, fault.options, draw, self.plan.seed, ask))
+        given = scenario.on_request(
+            Case(request, sound, page, hit, fault.options, draw, self.plan.seed, self._error_shape, ask)
+        )
         if given is not None:
             self._hits[index] = hit
             if scenario.stays:
-                _remember(self._stays, token, hit)
+                self._remember(self._stays, token, hit)
         return given
 
     def _falls(self, index: int, where: Where, draw: Random) -> bool:
@@ -122,15 +132,14 @@ class Injector:
             cursor = next_cursor(reply)
             if cursor is not None:
                 key = (without_cursor(request).target, cursor)
-                _remember(self._pages, key, self._pages.get(key, page + 1))
+                self._remember(self._pages, key, self._pages.get(key, page + 1))
+
+    def _remember(self, known: OrderedDict[_K, int], key: _K, value: int) -> None:
+        known[key] = value
+        known.move_to_end(key)
+        if len(known) > self._remembered:
+            known.popitem(last=False)
 
 
 def _cursor_of(request: Request) -> str:
     return next((value for name, value in request.query if name.lower() == "cursor"), "")
-
-
-def _remember(known: OrderedDict[_K, int], key: _K, value: int) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    if len(known) > _REMEMBERED:
-        known.popitem(last=False)

@@ -98,6 +98,7 @@ class Case:
         options: of the fault.
         draw: gives the same numbers for the same seed, request and attempt.
         seed: of the plan, for what must stay the same over many requests.
+        error_shape: the form of errors.
         ask: the sound answer to another request.
     """
 
@@ -108,6 +109,7 @@ class Case:
     options: Options
     draw: Random = field(repr=False)
     seed: int
+    error_shape: str
     ask: Callable[[Request], Answer] = field(repr=False)
 
 

@@ -16,18 +16,18 @@ _SERVER_ERRORS: Final = (500, 502, 503, 504)
 
 def server_error(case: Case) -> Reply:
     """A 5xx in the form of the documented errors."""
-    return error(case.draw.choice(_SERVER_ERRORS) if case.options.is_drawn("status") else case.options.whole("status"))
+    drawn = case.options.is_drawn("status")
+    return _error(case, case.draw.choice(_SERVER_ERRORS) if drawn else case.options.whole("status"))
 
 
 def request_timeout(case: Case) -> Reply:
     """408, as a gateway sends it."""
-    del case
-    return error(408)
+    return _error(case, 408)
 
 
 def limited_for_seconds(case: Case) -> Reply:
     """429 with Retry-After as a number of seconds."""
-    return limited(str(case.options.whole("after")))
+    return limited(case, str(case.options.whole("after")))
 
 
 def limited_until(case: Case) -> Reply:
@@ -37,37 +37,35 @@ def limited_until(case: Case) -> Reply:
     """
     until = case.request.received_at + timedelta(seconds=case.options.whole("after"))
     whole = until.replace(microsecond=0) + timedelta(seconds=1 if until.microsecond else 0)
-    return limited(format_datetime(whole, usegmt=True))
+    return limited(case, format_datetime(whole, usegmt=True))
 
 
 def limited_absurdly(case: Case) -> Reply:
     """429 with a Retry-After that no one should obey."""
-    return limited(case.options.text("value"))
+    return limited(case, case.options.text("value"))
 
 
 def limited_without_word(case: Case) -> Reply:
     """429 and no Retry-After."""
-    del case
-    return error(429)
+    return _error(case, 429)
 
 
-def limited(retry_after: str) -> Reply:
+def limited(case: Case, retry_after: str) -> Reply:
     """429 that says when to come back."""
-    reply = error(429)
+    reply = _error(case, 429)
     return dataclasses.replace(reply, headers=(*reply.headers, ("Retry-After", retry_after)))
 
 
 def token_revoked(case: Case) -> Reply:
     """401, as for a token that was revoked."""
-    del case
-    return error(401)
+    return _error(case, 401)
 
 
 def cursor_expired(case: Case) -> Reply | None:
     """An error for a cursor that was good when it was given out."""
     if not any(name.lower() == "cursor" for name, _ in case.request.query):
         return None
-    return error(case.options.whole("status"), "The cursor has expired. Please start again from the first page.")
+    return _error(case, case.options.whole("status"), "The cursor has expired. Please start again from the first page.")
 
 
 def redirect(case: Case) -> Reply:
@@ -80,3 +78,7 @@ def elsewhere(case: Case) -> str:
     """The origin to lead to: `plain` stands for this server in plain HTTP."""
     origin = case.options.text("origin")
     return f"http://{case.request.headers.get('host', 'localhost')}" if origin == "plain" else origin.rstrip("/")
+
+
+def _error(case: Case, status: int, message: str | None = None) -> Reply:
+    return error(status, message, shape=case.error_shape)
