@@ -18,7 +18,7 @@ from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.sandbox.page import account
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response
 
 FLAGS = (
     "--no-sandbox",
@@ -52,10 +52,14 @@ class Visit:
             if response.status >= 400 or not response.url.startswith(self.url):
                 self.problems.append(f"{response.status} {response.url}")
 
+        def failed(request: Request) -> None:
+            if request.failure != "net::ERR_ABORTED":  # the browser's own doing: it left before all had come
+                self.problems.append(f"{request.failure}: {request.url}")
+
         self.page.on("console", said)
         self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
         self.page.on("response", answered)
-        self.page.on("requestfailed", lambda request: self.problems.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", failed)
 
 
 @pytest.fixture(scope="session")
