@@ -33,6 +33,9 @@ _ABOUT_FILTERS: Final[Mapping[str, str]] = {
     "finaliseddate": "lists documents finalised on or after this date or instant; a date begins at midnight UTC",
     "minupdateddate": "lists records updated at or after this date or instant; a date begins at midnight UTC",
 }
+# Of the keys above a record only the company's is ever in it, and by the reference only in these.
+_WITH_COMPANY: Final = frozenset({"division", "tax_code", "portfolio", "claim", "invoice"})
+_COMPANY: Final = "companyId"
 _TYPES: Final[Mapping[Kind, Node]] = {
     Kind.TEXT: {"type": "string"},
     Kind.DECIMAL: {"type": "number"},
@@ -212,13 +215,11 @@ def _object(properties: Node, required: list[str]) -> Node:
 
 def _record_schema(resource: Resource, variants: Variants) -> Node:
     key = resource.column(resource.key)
-    above = {
-        name: {"type": _id_types(variants), "description": f"key of the {_thing(name)}"}
-        for name in resource.context_names
-    }
     fields = _fields(sent_columns(resource, variants), variants)
     fields[key.name] = {"type": _id_types(variants), "description": key.about}
-    return {**_object({**fields, **above}, [key.name]), "description": resource.about}
+    if resource.name in _WITH_COMPANY:
+        fields[_COMPANY] = {"type": _id_types(variants), "description": f"key of the {_thing(_COMPANY)}"}
+    return {**_object(fields, [key.name]), "description": resource.about}
 
 
 def _id_types(variants: Variants) -> str | list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-# What reads as the text it is in YAML 1.1 and 1.2 alike; everything else is quoted as JSON, which is YAML too.
+# What reads as the text it is in YAML 1.1 and 1.2 alike; everything else is quoted, nearly as in JSON.
 _PLAIN: Final = re.compile(r"[A-Za-z/][A-Za-z0-9_/{}.,;()'+-]*(?: [A-Za-z0-9_/{}.,;()'+-]+)*\Z")
 _READ_AS_OTHER: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
@@ -53,8 +53,12 @@ def _scalar(value: object) -> str:
     match value:
         case str() if _PLAIN.match(value) and value.lower() not in _READ_AS_OTHER:
             return value
-        case None | str() | bool() | int() | float():
-            return json.dumps(value, ensure_ascii=False)
+        case str():
+            # JSON leaves some characters bare at which a reader of YAML would break the line.
+            quoted = json.dumps(value, ensure_ascii=False)
+            return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in quoted)
+        case None | bool() | int() | float():
+            return json.dumps(value)
         case dict() | list() | tuple() if not value:
             return "{}" if isinstance(value, dict) else "[]"
         case _:
