@@ -98,7 +98,10 @@ class _Extraction:
         self.deliver = deliver
         self.observe = observe
         self.limit = scope.page_limit or LIMITS[0]
-        self.lists: deque[_OpenWalk] = deque()  # walks whose rows have children
+        # Walks whose rows have children, by how many parents they have, the most first.
+        self.lists: dict[int, deque[_OpenWalk]] = {
+            depth: deque() for depth in sorted({scope.catalogue.depth(name) for name in scope.catalogue.names})[::-1]
+        }
         self.leaves: deque[_OpenWalk] = deque()  # walks whose rows have none
         self.under_way = 0
         self.idle: list[asyncio.Future[None]] = []
@@ -134,7 +137,7 @@ class _Extraction:
 
     def queue(self, walk: _OpenWalk) -> None:
         has_children = bool(self.scope.catalogue.children_of(walk.resource.name))
-        (self.lists if has_children else self.leaves).append(walk)
+        (self.lists[len(walk.walk.context)] if has_children else self.leaves).append(walk)
         self.wake(1)
 
     def wake(self, count: int) -> None:
@@ -145,9 +148,13 @@ class _Extraction:
                 count -= 1
 
     def take(self) -> _OpenWalk | None:
-        """The walk whose page comes next: parents first, for they bring work, unless enough children wait."""
-        if self.lists and len(self.leaves) < _WAITING_CHILDREN:
-            return self.lists.popleft()
+        """The walk whose page comes next: parents first, for they bring work, unless enough children wait.
+
+        Among parents those furthest down, so that no level is opened as a whole before the next is read.
+        """
+        lists = next(filter(None, self.lists.values()), None)
+        if lists and len(self.leaves) < _WAITING_CHILDREN:
+            return lists.popleft()
         if self.leaves:
             return self.leaves.popleft()
         return None
