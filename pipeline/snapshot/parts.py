@@ -133,11 +133,17 @@ class Staging:
                 writing.writer.close()
 
     def abandon(self) -> None:
-        """Drop everything staged. Closing comes first, so that no thread writes into a removed folder."""
+        """Drop everything staged, and parts already in place unless a manifest has sealed them.
+
+        Closing comes first, so that no thread writes into a removed folder.
+        """
         for writing in self.writing.values():
             with writing.lock, contextlib.suppress(OSError, pa.ArrowException):  # it is about to be removed
                 writing.writer.close()
         shutil.rmtree(self.root, ignore_errors=True)
+        if not (self.data_dir / "runs" / self.run_id / "manifest.json").exists():
+            for name in (*self.writing, QUARANTINE):
+                shutil.rmtree(self.data_dir / "snapshots" / name / f"run={self.run_id}", ignore_errors=True)
 
     def seal_parts(self) -> tuple[SealedResource, ...]:
         """Every part is read back, synced and in its final place; still invisible without a manifest."""
