@@ -26,6 +26,11 @@ $(VENV)/dev-ready: $(VENV)/run-ready requirements/dev.txt requirements/duckdb-1.
 	@$(PIP) --target $(VENV)/duckdb-1.4 --upgrade -r requirements/duckdb-1.4.txt
 	@touch $@
 
+$(VENV)/browser-ready: $(VENV)/dev-ready requirements/browser.txt
+	@sh scripts/need-chromium
+	@$(PIP) -r requirements/browser.txt
+	@touch $@
+
 install: $(VENV)/dev-ready ## make the environment, development tools included
 
 demo: $(VENV)/run-ready ## the main job on built-in sample books: tables in about a minute
@@ -39,6 +44,9 @@ test: $(VENV)/dev-ready ## all tests
 
 test-pure: $(VENV)/dev-ready ## the tests that need no file, socket or database
 	@$(BIN)/python -m pytest tests/pure tests/rules
+
+test-browser: $(VENV)/browser-ready ## the token page in a real browser (Debian's chromium)
+	@$(BIN)/python -m pytest tests/browser
 
 fmt: $(VENV)/dev-ready ## format the source
 	@$(BIN)/ruff format .
@@ -56,11 +64,11 @@ check: lint types test ## everything CI would say: format, lint, types, import r
 bench: $(VENV)/dev-ready ## measure speed and memory, side by side in one run
 	@$(BIN)/python -m tests.bench
 
-lock: $(VENV)/dev-ready ## renew the lock files from pyproject.toml
-	@sh scripts/lock $(BIN)
+lock: $(VENV)/dev-ready ## lock what pyproject.toml asks for; UPGRADE=--upgrade takes the newest
+	@sh scripts/lock $(BIN) $(UPGRADE)
 
 clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure fmt lint types check bench lock clean
+.PHONY: help install demo run test test-pure test-browser fmt lint types check bench lock clean
