@@ -30,6 +30,7 @@ pc: Any = pyarrow.compute
 _EXACT = Context(prec=500, traps=[Inexact, InvalidOperation])
 _WIDEST = 38
 _ABSENT = msgspec.Raw()
+_NOTHING = (b"", b"null")
 _TOGETHER_COUNT = 1024
 
 _Getter = Callable[[Any], Any]
@@ -134,7 +135,7 @@ def _at_scale(total: Decimal, scale: int) -> Decimal:
 
 
 def _text(raw: bytes) -> str:
-    if raw in (b"", b"null"):
+    if raw in _NOTHING:
         return ""
     return msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
 
@@ -163,10 +164,10 @@ def _purse(
     has_currency = bool(key) and key[-1].kind is not Kind.OBJECT
     return _Purse(
         table=table.name,
-        list_of=_getter(holder) if holder else None,
-        above=tuple(_getter(step) for step in (key[:-1] if has_currency else key)),
-        currency=_raw_getter(key[-1]) if has_currency else lambda _: b"",
-        amounts=tuple(_getter(column) for _, column in amounts),
+        list_of=_getter(holder, _shape(holder)) if holder else None,
+        above=tuple(_getter(step, _shape(step)) for step in (key[:-1] if has_currency else key)),
+        currency=_getter(key[-1], msgspec.Raw) if has_currency else lambda _: b"",
+        amounts=tuple(_getter(column, _shape(column)) for _, column in amounts),
         columns=tuple(column for column, _ in amounts),
         scales=tuple(column.scale for _, column in amounts),
     )
@@ -185,21 +186,24 @@ def _struct(columns: Iterable[Column]) -> type[msgspec.Struct] | None:
     currencies = {column.currency for column in columns if column.is_money}
     fields: list[Any] = []
     for column in columns:
-        shape: Any = None
-        default: Any = None
-        if column.is_money:
-            shape = Decimal | None
-        elif column.name in currencies:
-            shape, default = msgspec.Raw, _ABSENT
-        elif inner := _struct(column.columns):
-            shape = list[inner | None] | None if column.kind is Kind.LIST else inner | None  # type: ignore[valid-type]
-        if shape is not None:
-            fields += [(_attribute(name), shape, msgspec.field(default=default, name=name)) for name in _names(column)]
+        shape = msgspec.Raw if column.name in currencies else _shape(column)
+        if shape is None:
+            continue
+        default = _ABSENT if shape is msgspec.Raw else None
+        fields.append((_attribute(column.name), shape, msgspec.field(default=default, name=column.name)))
+        # Unread unless it is needed: beside the newer name it is just some unknown field, with anything in it.
+        older = [(_attribute(name), msgspec.Raw, msgspec.field(default=_ABSENT, name=name)) for name in column.aliases]
+        fields += older
     return msgspec.defstruct("Amounts", fields, gc=False) if fields else None
 
 
-def _names(column: Column) -> tuple[str, ...]:
-    return (column.name, *column.aliases)
+def _shape(column: Column) -> Any:  # a type for msgspec, made at run time
+    """What an amount, or a column with amounts in it, is read as; None for all others."""
+    if column.is_money:
+        return Decimal | None
+    if (inner := _struct(column.columns)) is None:
+        return None
+    return list[inner | None] | None if column.kind is Kind.LIST else inner | None  # type: ignore[valid-type]
 
 
 def _attribute(name: str) -> str:
@@ -207,26 +211,27 @@ def _attribute(name: str) -> str:
     return f"f_{name}"
 
 
-def _getter(column: Column) -> _Getter:
+def _getter(column: Column, shape: Any) -> _Getter:
     """Reads a field under its own name, or where that is missing or null under an older one."""
-    first, *others = (attrgetter(_attribute(name)) for name in _names(column))
-    if not others:
-        return first
-    return lambda owner: next((value for get in (first, *others) if (value := get(owner)) is not None), None)
-
-
-def _raw_getter(column: Column) -> _Getter:
-    first, *others = (attrgetter(_attribute(name)) for name in _names(column))
+    own = attrgetter(_attribute(column.name))
+    if not column.aliases:
+        return own
+    older = [attrgetter(_attribute(name)) for name in column.aliases]
+    decoder = msgspec.json.Decoder(shape)
 
     def get(owner: Any) -> Any:
-        value = first(owner)
-        for other in others:
-            if bytes(value) not in (b"", b"null"):
+        value = own(owner)
+        for other in older:
+            if not _is_nothing(value):
                 break
-            value = other(owner)
-        return value
+            value = None if _is_nothing(text := other(owner)) else decoder.decode(text)
+        return _ABSENT if value is None and shape is msgspec.Raw else value
 
     return get
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, msgspec.Raw) and bytes(value) in _NOTHING)
 
 
 # ---- from a table ---------------------------------------------------------------------------------------------------

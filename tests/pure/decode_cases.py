@@ -56,10 +56,10 @@ count = { type = "integer", evidence = "documented", about = "count" }
 isOpen = { type = "boolean", evidence = "documented", about = "open" }
 changedAt = { type = "timestamp", evidence = "documented", about = "time" }
 dueOn = { type = "date", evidence = "documented", about = "day" }
-totals = { type = "list", evidence = "documented", shape = "total", table = "thing_total", about = "totals" }
+totals = { type = "list", aliases = ["sums"], evidence = "documented", shape = "total", table = "thing_total", about = "totals" }
 tags = { type = "list", evidence = "documented", table = "thing_tag", item = { name = "tag", type = "text", evidence = "documented", about = "tag" }, about = "tags" }
 seenAt = { type = "list", evidence = "documented", table = "thing_seen", item = { name = "seenAt", type = "timestamp", evidence = "documented", about = "time" }, about = "times" }
-class = { type = "object", evidence = "documented", shape = "total", about = "an object named as a keyword" }
+class = { type = "object", aliases = ["total"], evidence = "documented", shape = "total", about = "an object named as a keyword" }
 [resource.thing.column.steps]
 type = "list"
 table = "thing_step"

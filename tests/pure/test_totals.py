@@ -31,6 +31,8 @@ RECORDS = (
     record("g", amount="2.5", currencyCode="36"),
     record("h", rate="9", **{"class": '{"grossAmount":3,"currencyCode":"\\u0041UD"}'}),
     record("i", totals='[{"grossAmount":1.0001,"currencyCode":"AUD"},null,{"grossAmount":2,"currency":"AUD"},{}]'),
+    record("k", fee="1", charge='["not money"]', currencyCode='"EUR"', currency="{}", total='{"taxAmount":"5"}'),
+    record("l", sums='[{"taxAmount":4,"currencyCode":"EUR","currency":[]}]', **{"class": "null"}, total="null"),
     record("j", totals='[{"taxAmount":1,"currencyCode":null,"currency":"EUR"}]', **{"class": "null"}),
 )
 TOTALS = (
@@ -39,15 +41,17 @@ TOTALS = (
     total("amount", "AUD", 2, "0.3"),
     total("amount", "NZD", 1, "-5"),
     total("class_gross_amount", "AUD", 1, "3"),
+    total("class_tax_amount", "", 1, "5"),
     total("fee", "", 1, "0.5"),
     total("fee", "AUD", 1, "0.2"),
+    total("fee", "EUR", 1, "1"),
     total("gross_amount", "AUD", 2, "3.0001", "thing_total"),
-    total("tax_amount", "EUR", 1, "1", "thing_total"),
+    total("tax_amount", "EUR", 2, "5", "thing_total"),
 )
 
 
 def test_every_amount_is_added_under_its_currency():
-    """Nulls do not count, no currency is an empty one, rates are not money, older names of the currency count."""
+    """Nulls do not count, no currency is an empty one, rates are not money, older names count where newer are empty."""
     decoded = decode(*RECORDS)
     assert decoded.quarantined == ()
     assert record_totals(RECORDS, THING) == TOTALS
