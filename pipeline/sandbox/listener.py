@@ -133,7 +133,8 @@ def listen(host: Host, port: int, tls: ssl.SSLContext) -> Listener:
     Raises:
         OSError: the port is taken.
     """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named asyncio sends small answers at once (TCP_NODELAY), otherwise 40 ms late.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
