@@ -31,12 +31,9 @@ def move(state_dir: Path, days: int) -> Moved:
     Raises:
         ConfigError: the clock cannot move so far, or the server refuses.
     """
-    admin_url = kept.noted_server(state_dir)
-    if admin_url is not None:
-        try:
-            return Moved(_ask(state_dir, admin_url, days), by_server=True)
-        except ConnectionError:
-            pass  # it stopped without saying so
+    connection = _connected(state_dir)
+    if connection is not None:
+        return Moved(_ask(connection, kept.admin_secret(state_dir), days), by_server=True)
     reached = kept.kept_days(state_dir) + days
     if not 0 < reached <= MOST_DAYS:
         raise _refused(f"the clock can move no further than {MOST_DAYS} days")
@@ -44,20 +41,38 @@ def move(state_dir: Path, days: int) -> Moved:
     return Moved(reached, by_server=False)
 
 
-def _ask(state_dir: Path, admin_url: str, days: int) -> int:
+def _connected(state_dir: Path) -> http.client.HTTPSConnection | None:
+    """A connection to the admin port of the folder's server; None when it is not there, or another's is."""
+    admin_url = kept.noted_server(state_dir)
+    ca_file = state_dir / "ca.pem"
+    if admin_url is None or not ca_file.exists():
+        return None
     parts = urlsplit(admin_url)
-    trusting = ssl.create_default_context(cafile=state_dir / "ca.pem")
+    trusting = ssl.create_default_context(cafile=ca_file)
     connection = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_S, context=trusting)
     try:
-        headers = {"Authorization": f"Bearer {kept.admin_secret(state_dir)}"}
-        connection.request("POST", f"/advance?days={days}", headers=headers)
+        connection.connect()
+    except OSError:
+        return None
+    return connection
+
+
+def _ask(connection: http.client.HTTPSConnection, secret: str, days: int) -> int:
+    """How far the clock stands after a server has moved it."""
+    try:
+        connection.request("POST", f"/advance?days={days}", headers={"Authorization": f"Bearer {secret}"})
         response = connection.getresponse()
-        body = msgspec.json.decode(response.read())
+        status, body = response.status, response.read()
+    except (OSError, http.client.HTTPException) as broken:
+        what = "the sandbox broke off while its clock moved"
+        raise ConfigError(
+            what, where="sandbox advance", do="see `clock.json` in its folder for where it stands"
+        ) from broken
     finally:
         connection.close()
-    if response.status != 200:
-        raise _refused(f"the sandbox refuses to move its clock: {body['message']}")
-    return int(body["days"])
+    if status != 200:
+        raise _refused(f"the sandbox refuses to move its clock: {body[:200].decode(errors='replace')}")
+    return int(msgspec.json.decode(body)["days"])
 
 
 def _refused(what: str) -> ConfigError:

@@ -121,7 +121,10 @@ class Table:
         if rows.stop - rows.start <= BLOCK_ROWS:
             found = np.flatnonzero(self.ids[rows] == int(key))
             return rows.start + int(found[0]) if found.size else None
-        place = int(np.searchsorted(self.ids, int(key), sorter=self._by_id))
+        if int(key) > np.iinfo(self.ids.dtype).max:
+            return None
+        # Of the column's own type: numpy would widen the whole column for each search.
+        place = int(np.searchsorted(self.ids, self.ids.dtype.type(int(key)), sorter=self._by_id))
         row = int(self._by_id[place]) if place < self.row_count else -1
         return row if rows.start <= row < rows.stop and int(self.ids[row]) == int(key) else None
 
