@@ -158,6 +158,22 @@ def test_every_record_is_as_described(running: Running, variants: tuple[str, ...
             fits.validate(json.loads(change(text)))
 
 
+@pytest.mark.parametrize("variants", [(), ("names=old", "not_yet=missing", "number_ids=on", "totals=single")], ids=len)
+def test_what_changes_with_time_stays_as_described(tmp_path: Path, variants: tuple[str, ...]):
+    """After some months of the clock every list holds only what the description allows, under variants too."""
+    described = document(*variants)
+    chosen = SandboxSettings(state_dir=tmp_path, claims=40, variants=read_variants(variants))
+    with in_thread(chosen) as moved:
+        moved.advance(90)
+        for resource in CATALOGUE:
+            wide = {name: "true" for name in resource.filters if name.lower().startswith("include")}
+            fits = jsonschema_rs.Draft202012Validator(schema_of(described, title(resource)), validate_formats=True)
+            records = moved.records(resource.name, **wide)
+            assert records
+            for _, record in records:
+                fits.validate(json.loads(json.dumps(record, default=float)))
+
+
 @pytest.mark.parametrize("name", ["seven_digits", "number_ids", "names", "totals", "not_yet"])
 def test_a_description_of_one_variant_does_not_fit_another(running: Running, name: str):
     """Where a variant changes types or names, a claim of the other kind is refused by the description."""
