@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from pipeline.sandbox.data.books import Books
 from pipeline.sandbox.data.draw import Ints
 from pipeline.sandbox.data.table import Table
 
+_LONG_RUN: Final = 8
 _NONE: Ints = np.zeros(0, dtype=np.int64)
 
 
@@ -46,20 +48,22 @@ def next_records(books: Books, table: Table, layer: Layer, wanted: Filters, *, a
     order = np.argsort(both, kind="stable")
     picked = order[:limit]
     pieces: list[bytes | memoryview] = []
-    served_rows: list[int] = []
-    for is_row, run in groupby(picked.tolist(), key=lambda place: place < rows.size):
-        places = list(run)
-        if is_row:
-            chosen = rows[places[0] : places[-1] + 1]  # rows keep their order, so a run of them is a range
-            pieces += (*table.pieces(_neighbours(chosen), books.shelf), b",")
-            served_rows += chosen.tolist()
+    served: list[int] = []
+    # Rows keep their order, so those between two records that are not of the table are a range of `rows`.
+    of_table = picked < rows.size
+    ends = (np.flatnonzero(of_table[1:] != of_table[:-1]) + 1).tolist() if picked.size else []
+    for begin, end in pairwise((0, *ends, picked.size) if picked.size else ()):
+        place = int(picked[begin])
+        if of_table[begin]:
+            for run in _runs(rows[place : place + end - begin]):
+                pieces += (*table.pieces(run, books.shelf), b",")
+            served += rows[place : place + end - begin].tolist()
             continue
-        for place in places:
-            version = versions[place - rows.size]
+        for version in versions[place - rows.size : place - rows.size + end - begin]:
             pieces += (version.raw, b",")
-            served_rows.append(version.row)
+            served.append(version.row)
     last_key = int(both[picked[-1]]) if picked.size else -1
-    return Listed(pieces[:-1], last_key, order.size > limit, tuple(served_rows))
+    return Listed(pieces[:-1], last_key, order.size > limit, tuple(served))
 
 
 def _next_rows(
@@ -80,10 +84,13 @@ def _next_rows(
     return found, table.keys[found].astype(np.int64)
 
 
-def _neighbours(rows: Ints) -> slice | Ints:
-    """The rows as a slice when they follow one another."""
-    first, last = int(rows[0]), int(rows[-1])
-    return slice(first, last + 1) if last - first + 1 == rows.size else rows
+def _runs(rows: Ints) -> list[slice | Ints]:
+    """Ascending rows as slices of neighbours where these are long, else as they are."""
+    gaps = np.flatnonzero(np.diff(rows) != 1)
+    if (gaps.size + 1) * _LONG_RUN > rows.size > 1:
+        return [rows]
+    firsts, lasts = rows[np.concatenate(([0], gaps + 1))], rows[np.concatenate((gaps, [rows.size - 1]))]
+    return [slice(first, last + 1) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)]
 
 
 def whole_list(
