@@ -36,7 +36,7 @@ class Site:
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
     base_url: NonEmpty
     version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")] = "beta"
-    companies: Literal["all"] | tuple[NonEmpty, ...] = "all"
+    companies: Literal["all"] | Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=1)] = "all"
     timezone: NonEmpty = "Australia/Sydney"
 
 
@@ -50,6 +50,8 @@ class Api:
     connect_timeout_s: Seconds = 10.0
     read_timeout_s: Seconds = 60.0
     request_timeout_s: Seconds = 300.0
+    run_deadline_s: Seconds = 21_600.0
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=20)] = 10
     max_body_mb: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
     resources: Path | None = None
 
@@ -131,8 +133,11 @@ def find_config(explicit: Path | None, *, working_dir: Path, user_config_dir: Pa
         [explicit] if explicit is not None else [working_dir / "configs" / "site.toml", user_config_dir / "site.toml"]
     )
     for path in tried:
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError as error:
+            raise ConfigError(f"the settings file cannot be read ({error.strerror})", where=str(path)) from error
     raise ConfigError(
         "no settings file found",
         where=" and ".join(str(path) for path in tried),
@@ -245,8 +250,16 @@ class _Reader:
         for key, value in values.items():
             if isinstance(value, Path):
                 origin = self.origins.get((name, key))
-                values[key] = (Path.cwd() if origin else self.path.absolute().parent) / value.expanduser()
+                values[key] = (Path.cwd() if origin else self.path.absolute().parent) / self.expanded(name, key, value)
         return kind(**values)
+
+    def expanded(self, name: str, key: str, path: Path) -> Path:
+        """`~` and `~user` as their folders."""
+        try:
+            return path.expanduser()
+        except RuntimeError:
+            self.problems.append(f"{self.at(name, key)}: {name}.{key}: there is no such user's folder")
+            return path
 
     def check(self, values: Mapping[str, Any]) -> None:
         """The rules that one type cannot express."""

@@ -1,5 +1,6 @@
-"""The network boundary: one aiohttp session, one origin, GET only. See `session.sending`."""
+"""The network boundary: one aiohttp session, one origin, GET only. See `session.opening` and `session.sending`."""
 
-from pipeline.session.sending import Session, open_session
+from pipeline.session.opening import open_session
+from pipeline.session.sending import Session
 
 __all__ = ["Session", "open_session"]

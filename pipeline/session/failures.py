@@ -10,9 +10,11 @@ import os
 from typing import Final
 
 import aiohttp
+from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
 from pipeline.errors import LocalResource, PipelineError, SecurityStop, SourceContractBroken, SourceUnavailable
+from pipeline.retry import Kind
 
 # TLS failures that another attempt cannot change, beside a certificate that does not verify.
 _FINAL_TLS: Final = (
@@ -27,10 +29,11 @@ _FINAL_TLS: Final = (
 class Retryable(Exception):
     """An attempt failed in a way that another one may not. It never leaves the session."""
 
-    def __init__(self, what: str, retry_after: str | None = None) -> None:
+    def __init__(self, what: str, kind: Kind, asked_s: float | None = None) -> None:
         super().__init__(what)
         self.what = what
-        self.retry_after = retry_after
+        self.kind = kind
+        self.asked_s = asked_s
 
 
 def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineError | Retryable:
@@ -38,23 +41,36 @@ def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineErr
     host = f"{origin.host}:{origin.port}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return _tls_failure(error, host)
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Retryable(f"the name {origin.host} cannot be resolved")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Retryable(f"no connection to {host} ({_reason(error.os_error)})")
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return _no_connection(error, host)
     if isinstance(error, TimeoutError):
-        return Retryable(f"{host} did not answer in time")
+        return Retryable(f"{host} did not answer in time", Kind.LATE)
     if isinstance(error, aiohttp.ClientPayloadError):
-        return Retryable("the answer was cut off")
+        return Retryable("the answer was cut off", Kind.BROKEN)
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
-        return Retryable(f"{host} closed the connection")
+        return Retryable(f"{host} closed the connection", Kind.DROPPED)
     if isinstance(error, aiohttp.ClientResponseError):
-        return SourceContractBroken("the answer is not valid HTTP")
+        return _unreadable(error)
     if isinstance(error, OSError):
         if error.errno in (errno.ENFILE, errno.EMFILE):
             return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
-        return Retryable(f"{host}: {_reason(error)}")
+        return Retryable(f"{host}: {_reason(error)}", Kind.BROKEN)
     return SourceUnavailable(f"the request to {host} failed ({type(error).__name__})")
+
+
+def _no_connection(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError, host: str) -> Retryable:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Retryable(f"the name {error.host} cannot be resolved", Kind.BROKEN)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Retryable(f"no connection to {host} ({_reason(error.os_error)})", Kind.BROKEN)
+    return Retryable(f"no connection to {host} in time", Kind.LATE)
+
+
+def _unreadable(error: aiohttp.ClientResponseError) -> PipelineError:
+    # The parser's own limits: it names them in its message and in no class of their own.
+    if isinstance(error.__cause__, LineTooLong) or "Too many" in error.message:
+        return SecurityStop("an answer's headers are larger than allowed")
+    return SourceContractBroken("the answer is not valid HTTP")
 
 
 def _tls_failure(
@@ -69,7 +85,7 @@ def _tls_failure(
     reason = getattr(error.os_error, "reason", "") or "handshake failed"
     if any(final in reason for final in _FINAL_TLS):
         return SecurityStop(f"no secure connection to {host}: {reason}")
-    return Retryable(f"TLS with {host} failed ({reason})")
+    return Retryable(f"TLS with {host} failed ({reason})", Kind.BROKEN)
 
 
 def _reason(error: OSError) -> str:

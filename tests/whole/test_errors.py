@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from pipeline.sandbox import Running
+from pipeline.sandbox import Reply, Running
 
 ROOT = Path(__file__).parents[2]
+QUICK = {"PROSPEND__API__ATTEMPTS": "2"}  # what nobody answers need not be tried for a minute
 
 
 def edited(site_file: Path, old: str, new: str) -> Path:
@@ -93,6 +94,30 @@ def list_gone(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
     sandbox.force("/beta/company/1/invoice", 404)
 
 
+def no_companies_wanted(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
+    edited(site_file, 'name = "test"', 'name = "test"\ncompanies = []')
+
+
+def no_company_seen(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
+    sandbox.answer_with("/beta/company", Reply(200, b'{"page":[],"nextCursor":null}'))
+
+
+def damaged_manifest(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
+    (manifest,) = (tmp_path / "data" / "runs").glob("*/manifest.json")
+    content = manifest.read_bytes().replace(b'"site": "test"', b'"site": "tess"')
+    manifest.unlink()
+    manifest.write_bytes(content)
+
+
+def folder_instead_of_token(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").unlink()
+    (tmp_path / "token").mkdir(mode=0o700)
+
+
+def month_used_up(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
+    edited(site_file, "[storage]", "[budget]\nmonthly = 20\n[storage]")
+
+
 def not_a_folder(sandbox: Running, site_file: Path, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
 
@@ -107,13 +132,18 @@ FAULTS = {
     "http URL": (plain_http, 10, "must begin with https://", "site.toml"),
     "unknown setting": (unknown_setting, 10, "did you mean 'ca_file'?", "site.toml"),
     "unknown company": (unknown_company, 10, "no company 999; it sees 1, 2", "site.companies"),
-    "unreachable host": (unreachable_host, 20, "gave up after 6 attempts", "company · page 1"),
+    "unreachable host": (unreachable_host, 20, "gave up after 2 attempts", "company · page 1"),
     "unknown host": (unknown_host, 20, "cannot be resolved", "company · page 1"),
     "untrusted certificate": (untrusted_certificate, 22, "not trusted", "company"),
     "missing authority file": (missing_authority_file, 10, "certificate authority file", "none.pem"),
     "path that answers 404": (path_not_found, 21, "404", "company"),
     "list that answers 404 later": (list_gone, 21, "404", "invoice"),
     "forbidden resource": (forbidden, 12, "403", "supplier"),
+    "no companies wanted": (no_companies_wanted, 10, "site.companies", "site.toml"),
+    "token sees no company": (no_company_seen, 41, "something_was_served", "check"),
+    "damaged manifest": (damaged_manifest, 40, "its own hash does not hold", "manifest.json"),
+    "token file is a folder": (folder_instead_of_token, 11, "token file", "token"),
+    "month has no room": (month_used_up, 42, "needs about", "plan"),
     "data folder is a file": (not_a_folder, 31, "cannot be used", "data"),
 }
 
@@ -149,7 +179,7 @@ def test_each_failure_has_its_code_and_four_lines(prospend, sandbox, site_file, 
     pointer = tmp_path / "data" / "warehouse.duckdb"
     before = pointer.resolve()
     spoil(sandbox, site_file, tmp_path)
-    done = prospend("run", "--config", site_file)
+    done = prospend("run", "--config", site_file, **QUICK)
     assert done.code == code, done.err
     assert list(done.lines) == ["WHAT", "WHERE", "STATE", "DO"]
     assert f"({code})" in done.lines["WHAT"]
@@ -161,7 +191,7 @@ def test_each_failure_has_its_code_and_four_lines(prospend, sandbox, site_file, 
     if has_earlier:
         assert pointer.resolve() == before
         assert before.exists()
-    debug = prospend("run", "--debug", "--json", "--config", site_file)
+    debug = prospend("run", "--debug", "--json", "--config", site_file, **QUICK)
     assert debug.code == code
     assert_not_told(sandbox.token, [tmp_path / "data", tmp_path / "home"], done.out, done.err, debug.out, debug.err)
 

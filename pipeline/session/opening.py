@@ -1,0 +1,93 @@
+"""Opening the session: verified TLS, deadlines, and nothing that aiohttp would take from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from pipeline.auth import Secret
+from pipeline.errors import LocalResource
+from pipeline.model import World
+from pipeline.retry import RetryPolicy
+from pipeline.session.bodies import Bodies
+from pipeline.session.gate import Gate
+from pipeline.session.names import PublicNames
+from pipeline.session.pace import full
+from pipeline.session.sending import Session
+from pipeline.session.tls import tls_context
+from pipeline.settings import Api
+
+
+def _uncounted(_resource: str) -> None:
+    """Let every attempt go."""
+
+
+@asynccontextmanager
+async def open_session(
+    api: Api,
+    base_url: str,
+    token: Secret,
+    world: World,
+    *,
+    count: Callable[[str], None] = _uncounted,
+    renew: Callable[[], Secret] | None = None,
+    resolver: AbstractResolver | None = None,
+) -> AsyncIterator[Session]:
+    """A session to one origin, closed on leaving; the block ends at the latest at the run's deadline.
+
+    Args:
+        api: deadlines, limits, authority.
+        base_url: the origin.
+        token: goes to it and nowhere else.
+        world: clock, sleep and randomness.
+        count: is told the resource right before each attempt is sent; what it raises stops the request.
+        renew: reads the token again, once, after a 401; None when there is nowhere to read.
+        resolver: of host names; the machine's own by default.
+
+    Raises:
+        ConfigError: the certificate authority file cannot be used.
+        LocalResource: the block did not end within `api.run_deadline_s`.
+    """
+    names = PublicNames(resolver or aiohttp.ThreadedResolver())
+    connector = aiohttp.TCPConnector(limit=0, ssl=tls_context(api.ca_file), ttl_dns_cache=300, resolver=names)
+    timeout = aiohttp.ClientTimeout(
+        total=api.request_timeout_s, sock_connect=api.connect_timeout_s, sock_read=api.read_timeout_s
+    )
+    deadline = asyncio.timeout(api.run_deadline_s)
+    try:
+        async with (
+            deadline,
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent",),
+                headers={"User-Agent": "prospend-pipeline"},
+            ) as http,
+        ):
+            yield Session(
+                http,
+                URL(base_url.rstrip("/") + "/"),
+                token,
+                world,
+                Gate(world, full(api.concurrency)),
+                Bodies(api.max_body_mb * 1024 * 1024, api.concurrency),
+                deadline_s=world.monotonic() + api.run_deadline_s,
+                policy=RetryPolicy(attempts=api.attempts),
+                count=count,
+                renew=renew,
+            )
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise LocalResource(
+            f"the time budget of {api.run_deadline_s:,.0f} s for reading was used up",
+            do="run again when the source is faster, or raise api.run_deadline_s",
+        ) from None
