@@ -1,6 +1,6 @@
 """What the vendor's pages leave open, as switches: each with the values it can take, the first being the default.
 
-Only names, values and meanings live here; what a value does is done where answers are made (`answer`, `errors`,
+Only names, values and meanings live here; what a value does is done where answers are made (`answer`,
 `record_text`).
 """
 
