@@ -41,9 +41,12 @@ class KeyProblems:
 def judge(
     *,
     counts: Sequence[ResourceCounts],
+    roots: Sequence[str],
+    element_counts: Mapping[str, int],
     page_totals: Sequence[ControlTotal],
     parquet_totals: Sequence[ControlTotal],
     loaded_totals: Sequence[ControlTotal],
+    loaded_rows: Mapping[str, int],
     key_problems: Sequence[KeyProblems],
     notes: Sequence[Note],
     max_quarantined_percent: float,
@@ -52,17 +55,22 @@ def judge(
 
     Args:
         counts: one a resource.
+        roots: resources without a parent: if one of them is empty, nothing was there to be read.
+        element_counts: by child table, the list elements in the parts.
         page_totals: from the pages' JSON text, accepted records only.
         parquet_totals: from the parts as they lie on disk.
         loaded_totals: from the warehouse, with rows that a newer version of the same record replaced added back.
+        loaded_rows: rows of every warehouse table.
         key_problems: only tables that have any.
         notes: what was noticed of fields.
         max_quarantined_percent: of a resource's records.
     """
     return (
+        roots_not_empty(counts, roots),
         rows_complete(counts),
         totals_equal("money_pages_equal_parquet", page_totals, parquet_totals),
         totals_equal("money_parquet_equals_warehouse", parquet_totals, loaded_totals),
+        elements_complete(counts, element_counts, loaded_rows),
         keys_sound(key_problems),
         quarantine_small(counts, max_quarantined_percent),
         fields_known(notes),
@@ -80,6 +88,34 @@ def rows_complete(counts: Iterable[ResourceCounts]) -> CheckResult:
     ]
     total = sum(one.records for one in counts)
     return _verdict("rows_pages_equal_parquet_equal_warehouse", wrong, f"{total:,} records accounted for")
+
+
+def roots_not_empty(counts: Iterable[ResourceCounts], roots: Sequence[str]) -> CheckResult:
+    """The source showed something at all: a token that sees no company would publish empty tables."""
+    wrong = [f"{one.resource}: none was served" for one in counts if one.resource in roots and not one.records]
+    return _verdict("something_was_served", wrong, f"{', '.join(roots)} served")
+
+
+def elements_complete(
+    counts: Iterable[ResourceCounts], in_parquet: Mapping[str, int], loaded: Mapping[str, int]
+) -> CheckResult:
+    """Every element of every list is a row of its child table, but for those of superseded records."""
+    has_superseded = any(one.superseded for one in counts)
+    wrong = [
+        f"{table}: {count} in Parquet, {loaded.get(table, 0)} in the warehouse"
+        for table, count in sorted(in_parquet.items())
+        if loaded.get(table, 0) > count or (loaded.get(table, 0) != count and not has_superseded)
+    ]
+    return _verdict("list_elements_parquet_equal_warehouse", wrong, f"{sum(in_parquet.values()):,} elements")
+
+
+def token_lasts(days_left: int | None, warn_days: int) -> CheckResult:
+    """Advisory: the token is good for longer than the site wants to be warned before."""
+    detail = "its expiry is not known" if days_left is None else f"{days_left} days left"
+    passed = days_left is None or days_left >= warn_days
+    if not passed:
+        detail = f"the token expires in {days_left} days: have a new one issued (Setup > API Tokens > New Token)"
+    return CheckResult("token_lasts", required=False, passed=passed, detail=detail)
 
 
 def totals_equal(name: str, left: Iterable[ControlTotal], right: Iterable[ControlTotal]) -> CheckResult:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from pipeline import nightly, settings, warehouse
 from pipeline.model import RunReport
 from pipeline.ops.runs import pointer_of
@@ -49,7 +51,7 @@ def connect(path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
     return warehouse.connect(pointer_of(place) if place.is_dir() else place)
 
 
-def frame(name_or_sql: str, *, warehouse: str | os.PathLike[str]) -> pd.DataFrame:
+def frame(name_or_sql: str, *, warehouse: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """A table or the result of a SELECT as a pandas frame, decimals exact.
 
     Shape:
@@ -57,9 +59,14 @@ def frame(name_or_sql: str, *, warehouse: str | os.PathLike[str]) -> pd.DataFram
 
     Args:
         name_or_sql: `"prospend.claim"`, or a SELECT.
-        warehouse: as for `connect`.
+        warehouse: as for `connect`; by default that of the site whose settings `prospend` would use here.
     """
     from pipeline.report import frames
 
+    if warehouse is None:
+        here = settings.find_config(
+            None, working_dir=Path.cwd(), user_config_dir=platformdirs.user_config_path("prospend")
+        )
+        warehouse = settings.load_settings(here).storage.data_dir
     with connect(warehouse) as connection:
         return frames.frame(connection, name_or_sql)

@@ -44,10 +44,11 @@ def storing(where: str) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """The folder exists, and so do its parents; what had to be made has our mode."""
+    """The folder exists, and so do its parents; what had to be made has our mode and stays over a power loss."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:

@@ -70,6 +70,7 @@ class _OpenWalk:
     resource: Resource
     path: str
     cursor: str | None = None
+    limit: int = 0
     progress: WalkProgress = field(default_factory=WalkProgress)
 
 
@@ -198,16 +199,19 @@ class _Extraction:
         await self.gather(resource, page, response.body)
 
     async def ask(self, walk: _OpenWalk, label: str) -> Response:
-        """The next page's answer; a refused page size is lowered for the whole extraction, at the cost of a call."""
+        """The next page's answer; a refused page size is lowered for all walks to come, at the cost of a call.
+
+        A walk keeps the page size of its first page: its cursors may be bound to it.
+        """
         while True:
-            limit = self.limit
+            walk.limit = walk.limit if walk.cursor is not None else self.limit
             cursor = (("cursor", walk.cursor),) if walk.cursor is not None else ()
             # Filters are sent again with every cursor: whether a cursor remembers them is not documented.
-            params = (*walk.walk.params, ("limit", str(limit)), *cursor)
+            params = (*walk.walk.params, ("limit", str(walk.limit)), *cursor)
             try:
                 return await self.send(Request(walk.path, params, walk.resource.name, label))
             except RequestRefused:
-                smaller = next_limit(limit) if self.scope.page_limit is None and walk.cursor is None else None
+                smaller = next_limit(walk.limit) if self.scope.page_limit is None and walk.cursor is None else None
                 if smaller is None:
                     raise
                 self.limit = min(self.limit, smaller)

@@ -205,3 +205,9 @@ class RunReport:
     resources: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     error: ErrorLines | None = None
+
+
+def run_order(run_id: str) -> tuple[str, int]:
+    """Sorts run ids by time: within one second `-10` comes after `-2`, and the id without a number first."""
+    stamp, _, number = run_id.partition("-")
+    return stamp, int(number) if number.isdecimal() else 1

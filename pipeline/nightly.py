@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,15 @@ from pipeline.account import Achieved, manifest_facts, program_version, report_o
 from pipeline.auth import Secret
 from pipeline.decode import decode_pages
 from pipeline.durable import make_folder, os_failure, storing
-from pipeline.errors import EXIT_INTERNAL, EXIT_PUBLISHED, CheckRefused, LocalResource, PipelineError
+from pipeline.errors import (
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_PUBLISHED,
+    EXIT_TERMINATED,
+    CheckRefused,
+    LocalResource,
+    PipelineError,
+)
 from pipeline.extract import Extracted, Scope, extract
 from pipeline.model import (
     CheckResult,
@@ -102,7 +110,7 @@ def run(
     data_dir = settings.storage.data_dir
     with storing(f"storage.data_dir = {data_dir}"):
         make_folder(data_dir)
-    run_id = runs.free_run_id(data_dir, started_at)
+        run_id = runs.free_run_id(data_dir, started_at)
     with run_lock(data_dir, run_id, started_at):
         night = _Night(settings, catalogue, run_id, started_at, world, observe)
         return _recorded(night, token, on_report)
@@ -150,6 +158,11 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
         outcome: Outcome = "refused" if isinstance(error, CheckRefused) else "failed"
         record(outcome, error.exit_code, None, ErrorLines(what, where, state, do))
         raise
+    except (KeyboardInterrupt, SystemExit) as signalled:
+        state = runs.state_line(night.pointer, night.world.clock())
+        told = ErrorLines("the run was interrupted", f"run {night.run_id}", state, "run again when ready")
+        record("failed", EXIT_TERMINATED if isinstance(signalled, SystemExit) else EXIT_INTERRUPTED, None, told)
+        raise
     except Exception as error:
         told = ErrorLines(f"a bug: {type(error).__name__}", f"run {night.run_id}", "nothing published", "report it")
         record("failed", EXIT_INTERNAL, None, told)
@@ -160,14 +173,15 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
 def _stages(night: _Night, token: Secret, achieved: Achieved) -> Path:
     """The way of the data. Returns the published file."""
     achieved.calls_planned = _planned_calls(night)
-    for run_id in {*sweep(night.data_dir), *records.unrecorded(night.data_dir, sealed_runs(night.data_dir))}:
+    earlier = {*sweep(night.data_dir), *sealed_runs(night.data_dir)}
+    for run_id in records.unrecorded(night.data_dir, earlier):
         records.save(night.data_dir, runs.report_of_unfinished(night.data_dir, run_id))
         night.observe(EarlierRunUnfinished(run_id))
     warehouse.sweep(_building(night).parent)
     staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
     try:
         night.observe(StageBegan("extract"))
-        extracted = asyncio.run(_extract(night, token, staging, achieved))
+        extracted = _completed(_extract(night, token, staging, achieved))
         night.observe(StageBegan("seal"))
         sealed = staging.seal_parts()
         achieved.results = results_of(extracted, sealed, staging, achieved.calls)
@@ -176,7 +190,7 @@ def _stages(night: _Night, token: Secret, achieved: Achieved) -> Path:
         night.observe(StageBegan("load"))
         built = _load(night, sealed, staging, achieved, manifest_sha256)
         night.observe(StageBegan("check"))
-        achieved.checks = _check(night, sealed, staging, achieved, built)
+        achieved.checks = _check(night, token, sealed, staging, achieved, built)
         warehouse.finish(built, achieved.checks)
         _refuse(achieved.checks)
         night.observe(StageBegan("publish"))
@@ -188,6 +202,16 @@ def _stages(night: _Night, token: Secret, achieved: Achieved) -> Path:
     finally:
         staging.abandon()
         warehouse.discard(_building(night))
+
+
+def _completed(work: Coroutine[None, None, Extracted]) -> Extracted:
+    """The result of asynchronous work, also for a caller whose thread runs an event loop already (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1, thread_name_prefix="extract") as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def _planned_calls(night: _Night) -> int | None:
@@ -253,7 +277,12 @@ def _load(
 
 
 def _check(
-    night: _Night, sealed: Sequence[SealedResource], staging: Staging, achieved: Achieved, built: warehouse.Built
+    night: _Night,
+    token: Secret,
+    sealed: Sequence[SealedResource],
+    staging: Staging,
+    achieved: Achieved,
+    built: warehouse.Built,
 ) -> tuple[CheckResult, ...]:
     """Compare what was served, what lies in Parquet and what was loaded."""
     loaded, superseded = dict(built.rows), dict(built.superseded)
@@ -269,8 +298,13 @@ def _check(
         )
         for one in achieved.results
     ]
-    return checks.judge(
+    passport = auth.passport(token)
+    lasts = checks.token_lasts(passport.days_left(night.started_at), night.settings.token.warn_days)
+    judged = checks.judge(
         counts=counts,
+        roots=[one.name for one in night.catalogue if one.parent is None],
+        element_counts={table: count for one in sealed for table, count in one.elements},
+        loaded_rows=loaded,
         page_totals=staging.page_totals(),
         parquet_totals=add_totals(*(one.totals for one in sealed)),
         loaded_totals=add_totals(built.totals, built.superseded_totals),
@@ -278,6 +312,7 @@ def _check(
         notes=staging.notes(),
         max_quarantined_percent=night.settings.checks.max_quarantined_percent,
     )
+    return (*judged, lasts)
 
 
 def _refuse(results: Sequence[CheckResult]) -> None:

@@ -6,8 +6,8 @@ that `--help` and errors stay instant.
 
 from __future__ import annotations
 
+import contextlib
 import signal
-import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
@@ -16,8 +16,9 @@ import click
 
 from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.sandbox import sandbox
+from pipeline.cli.text import visible
 from pipeline.cli.token import token
-from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, PipelineError
+from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, ConfigError, PipelineError
 
 _EXAMPLES = """\b
 Examples:
@@ -29,10 +30,6 @@ Examples:
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
 """
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived; nothing may swallow it."""
 
 
 @click.group(help=f"ProSpend to Parquet to DuckDB, every night.\n\n{_EXAMPLES}")
@@ -47,51 +44,53 @@ for command in (demo, run, plan, query, status, token, sandbox):
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line. Returns its exit code; errors are printed in four lines, without a traceback."""
-    signal.signal(signal.SIGTERM, _terminate)
+    terminations: list[int] = []
+
+    def terminate(number: int, _frame: FrameType | None) -> None:
+        # SystemExit passes through asyncio and our own code; DuckDB swallows it, hence the note.
+        terminations.append(number)
+        raise SystemExit(EXIT_TERMINATED)
+
+    signal.signal(signal.SIGTERM, terminate)
+    with_traceback = "--debug" in arguments
     try:
         result = prospend.main(args=list(arguments), prog_name="prospend", standalone_mode=False)
     except PipelineError as error:
-        _print_error(error, with_traceback="--debug" in arguments)
+        _print_error(error, with_traceback=with_traceback)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return 10
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; nothing was published", err=True)
-        return EXIT_INTERRUPTED
-    except Terminated:
-        click.echo("terminated; nothing was published", err=True)
-        return EXIT_TERMINATED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_PUBLISHED
+        wrong = ConfigError(
+            error.format_message(), where="command line", do="see `prospend --help` or `... COMMAND --help`"
+        )
+        _print_error(wrong, with_traceback=False)
+        return wrong.exit_code
+    except (KeyboardInterrupt, SystemExit, click.Abort):
+        _say("terminated" if terminations else "interrupted", "; `prospend status` tells what readers have")
+        return EXIT_TERMINATED if terminations else EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: what arrives here is a bug, and is told as one
-        _print_bug(error, with_traceback="--debug" in arguments)
+        _print_bug(error, with_traceback=with_traceback)
         return EXIT_INTERNAL
     return result if isinstance(result, int) else EXIT_PUBLISHED
 
 
 def _print_error(error: PipelineError, *, with_traceback: bool) -> None:
     if with_traceback:
-        traceback.print_exception(error)
+        _say("".join(traceback.format_exception(error)))
     for label, text in error.lines():
-        click.echo(f"{label:<6} {_one_line(text)}", err=True)
+        _say(f"{label:<6} {visible(text)}")
 
 
 def _print_bug(error: Exception, *, with_traceback: bool) -> None:
     if with_traceback:
-        traceback.print_exception(error)
+        _say("".join(traceback.format_exception(error)))
     place = traceback.extract_tb(error.__traceback__)[-1]
-    click.echo(f"WHAT   INTERNAL (70): {type(error).__name__}", err=True)
-    click.echo(f"WHERE  {place.name}, line {place.lineno} of {place.filename.rsplit('/', 1)[-1]}", err=True)
-    click.echo("STATE  nothing published by this run; readers are unaffected", err=True)
-    click.echo("DO     report this as a bug with these lines; run again with --debug for the traceback", err=True)
+    _say(f"WHAT   INTERNAL (70): {type(error).__name__}")
+    _say(f"WHERE  {place.name}, line {place.lineno} of {place.filename.rsplit('/', 1)[-1]}")
+    _say("STATE  readers have one complete warehouse; `prospend status` tells which")
+    _say("DO     report this as a bug with these lines; run again with --debug for the traceback")
 
 
-def _one_line(text: str) -> str:
-    """Control characters made visible, so that no value can forge a line or colour a terminal."""
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _say(*texts: str) -> None:
+    # A closed or full standard error changes nothing about what happened.
+    with contextlib.suppress(OSError, ValueError):
+        click.echo("".join(texts), err=True)

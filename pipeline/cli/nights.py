@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import click
 from pipeline import nightly, warehouse
 from pipeline.cli.progress import shown
 from pipeline.cli.results import as_text
+from pipeline.cli.text import visible
 from pipeline.errors import SourceUnavailable
 from pipeline.model import RunReport
 from pipeline.ops.records import document_of
@@ -58,9 +60,9 @@ def run_and_tell(settings: Settings, *, as_json: bool, quiet: bool, environ: dic
             nightly.run(settings, environ=environ, observe=observe, on_report=told.append)
     finally:
         if as_json and told:
-            click.echo(json.dumps(document_of(told[-1]), indent=2))
+            _tell(json.dumps(document_of(told[-1]), indent=2))
     if not as_json:
-        _summary(told[-1])
+        _tell(_summary(told[-1]))
 
 
 def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
@@ -122,17 +124,24 @@ def sandbox_process(state_dir: Path, claims: int) -> Iterator[dict[str, Any]]:
         process.wait()
 
 
-def _summary(report: RunReport) -> None:
+def _tell(text: str) -> None:
+    # The run is over: a closed or full standard output must not turn its result into another one.
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text)
+
+
+def _summary(report: RunReport) -> str:
     rows = sum(one.rows for one in report.resources)
     quarantined = sum(one.quarantined for one in report.resources)
     seconds = (report.finished_at - report.started_at).total_seconds()
     passed = sum(check.passed for check in report.checks)
     kept_out = f", {quarantined:,} quarantined" if quarantined else ""
-    click.echo(
-        f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{kept_out}, "
-        f"{report.calls_used:,} calls, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s"
-    )
-    for check in report.checks:
-        if not check.passed:
-            click.echo(f"  note: {check.name}: {check.detail}")
-    click.echo(f"  {report.warehouse}")
+    lines = [
+        (
+            f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{kept_out}, "
+            f"{report.calls_used:,} calls, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s"
+        ),
+        *(f"  note: {visible(check.detail)} ({check.name})" for check in report.checks if not check.passed),
+        f"  {report.warehouse}",
+    ]
+    return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.results import aligned
+from pipeline.cli.text import aligned
 from pipeline.ops import ledger
 from pipeline.planning import RunPlan
 from pipeline.settings import Settings

@@ -6,7 +6,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import click
 
 from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan
 
@@ -23,7 +25,7 @@ _STAGES = {
 @contextmanager
 def shown(*, quiet: bool) -> Iterator[Observe]:
     """An observer that shows a run's progress until the block ends."""
-    if quiet:
+    if quiet or sys.stderr is None:  # None: closed before we began
         yield lambda _: None
     elif sys.stderr.isatty():
         with _live() as observe:
@@ -100,8 +102,5 @@ def _unfinished(event: EarlierRunUnfinished) -> str:
 
 def _say(line: str) -> None:
     # A closed or full standard error must not end a run.
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
+    with suppress(OSError, ValueError):
+        click.echo(line, err=True)

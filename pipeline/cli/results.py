@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
+from pipeline.cli.text import aligned, visible
+from pipeline.durable import storing
 from pipeline.errors import ConfigError, TokenError
 
 if TYPE_CHECKING:
@@ -36,12 +39,13 @@ def print_query(data: Path, sql: str, form: str, output: Path | None) -> None:
         found = warehouse.query(connection, sql)
         if form == "parquet":
             assert output is not None
-            _write_parquet(found, output)
+            with storing(f"query --output {output}"):
+                _write_parquet(found, output)
             return
         if output is None:
             _write_text(found, form, sys.stdout)
             return
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with storing(f"query --output {output}"), output.open("w", encoding="utf-8", newline="") as file:
             _write_text(found, form, file)
 
 
@@ -60,6 +64,11 @@ def _write_text(found: Answer, form: str, out: Any) -> None:
 def _write_json(found: Answer, out: Any) -> None:
     import msgspec
 
+    twice = sorted({name for name in found.columns if found.columns.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"two columns are called {', '.join(twice)}", where="query", do="give each column its own name with AS"
+        )
     encoder = msgspec.json.Encoder(decimal_format="number")  # exact: 0.10 stays 0.10
     before = "[\n "
     for rows in _blocks(found):
@@ -84,20 +93,9 @@ def _blocks(found: Answer) -> Iterator[list[tuple[Any, ...]]]:
 def as_text(found: Answer) -> str:
     """An aligned table: header, rule, rows; numbers to the right."""
     rows = found.fetchall()
-    cells = [[_shortened(_plain(value)) if value is not None else "" for value in row] for row in rows]
+    cells = [[_shortened(visible(_plain(value))) if value is not None else "" for value in row] for row in rows]
     right = [any(isinstance(row[i], int | float | Decimal) for row in rows) for i in range(len(found.columns))]
     return aligned(found.columns, cells, right)
-
-
-def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Columns padded to their widest cell."""
-    widths = [max(len(row[i]) for row in (header, *cells)) for i in range(len(header))]
-
-    def line(row: Sequence[str]) -> str:
-        padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(header), line(["─" * width for width in widths]), *(line(row) for row in cells)])
 
 
 def _shortened(text: str) -> str:
@@ -108,9 +106,7 @@ def _shortened(text: str) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
-    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
-    # Names come from people: what could move the cursor or colour the terminal is shown, not obeyed.
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 # ---- status ---------------------------------------------------------------------------------------------------------
@@ -128,6 +124,7 @@ def status_document(config: Path | None, data: Path | None, last: int) -> dict[s
     now = datetime.now(UTC)
     document: dict[str, Any] = {
         "site": settings.site.name if settings else None,
+        "timezone": settings.site.timezone if settings else "UTC",
         "data_as_at": None,
         "age_hours": None,
         "warehouse": None,
@@ -138,8 +135,9 @@ def status_document(config: Path | None, data: Path | None, last: int) -> dict[s
         "budget": _budget_status(settings, now),
     }
     pointer = pointer_of(folder)
-    if not pointer.exists():
-        return document
+    with storing(f"status · {folder}"):
+        if not pointer.is_symlink():
+            return document
     with warehouse.connect(pointer) as connection:
         info = warehouse.snapshot_info(connection)
         document["tables"] = warehouse.table_rows(connection)
@@ -192,7 +190,8 @@ def print_status(document: dict[str, Any]) -> None:
         click.echo(f"{name}: nothing published yet")
     else:
         rows = sum(document["tables"].values())
-        click.echo(f"{name}: data as at {document['data_as_at'][:16]} UTC, {document['age_hours']:.1f} hours old")
+        as_at = datetime.fromisoformat(document["data_as_at"]).astimezone(ZoneInfo(document["timezone"]))
+        click.echo(f"{name}: data as at {as_at:%Y-%m-%d %H:%M %Z}, {document['age_hours']:.1f} hours old")
         click.echo(f"warehouse: {document['warehouse']} ({rows:,} rows in {len(document['tables'])} tables)")
     token = document["token"]
     if token is not None:
@@ -227,7 +226,7 @@ def _print_runs(document: dict[str, Any]) -> None:
         )
     click.echo("\nlast runs")
     if cells:
-        header = ["run", "outcome", "exit", "seconds", "rows", "calls", ""]
+        header = ["run", "outcome", "exit", "seconds", "rows", "calls", "error"]
         click.echo(aligned(header, cells, [False, False, True, True, True, True, False]))
     else:
         click.echo("none")

@@ -168,7 +168,7 @@ def token_new(state: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def token_list(state: Path, as_json: bool) -> None:
     """List issued tokens: id, dates and state; never the token itself."""
-    from pipeline.cli.results import aligned
+    from pipeline.cli.text import aligned
     from pipeline.sandbox import tokens
 
     now = datetime.now(UTC)

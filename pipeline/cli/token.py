@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.options import shared, site_settings
+from pipeline.cli.text import visible
 
 if TYPE_CHECKING:
     from pipeline.auth import Passport, Secret
@@ -137,7 +138,7 @@ def _tell(document: dict[str, Any], *, as_json: bool) -> None:
     click.echo(f"expires    {_day(document['expires_at'])}{_assumed(document)}")
     click.echo(f"companies  {len(companies)}{more}")
     for one in companies:
-        click.echo(f"  {_printable(one['id'])}  {_printable(one['name'] or '')}".rstrip())
+        click.echo(f"  {visible(one['id'])}  {visible(one['name'] or '')}".rstrip())
 
 
 def _passport_document(passport: Passport, now: datetime) -> dict[str, Any]:
@@ -155,8 +156,3 @@ def _day(instant: str | None) -> str:
 
 def _assumed(document: dict[str, Any]) -> str:
     return " (assumed: two years from its issue)" if document["expiry_is_assumed"] else ""
-
-
-def _printable(text: str) -> str:
-    """A text of the source, unable to move a terminal's cursor or colour it."""
-    return "".join(char if char.isprintable() else "?" for char in text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.durable import make_folder, storing, write_sealed
-from pipeline.model import RunReport
+from pipeline.model import RunReport, run_order
 
 
 def document_of(report: RunReport) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def seconds_of(data_dir: Path, run_id: str) -> float | None:
 def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:
     """The records of the last runs, newest first; one that cannot be read is left out."""
     found: list[Mapping[str, Any]] = []
-    for path in sorted((data_dir / "runs").glob("*/report.json"), reverse=True):
+    for path in sorted((data_dir / "runs").glob("*/report.json"), key=_order, reverse=True):
         if len(found) == count:
             break
         try:
@@ -66,3 +66,7 @@ def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:
         except (OSError, ValueError):
             continue
     return tuple(found)
+
+
+def _order(path: Path) -> tuple[str, int]:
+    return run_order(path.parent.name)

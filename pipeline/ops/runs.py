@@ -60,7 +60,7 @@ def report_of_unfinished(data_dir: Path, run_id: str) -> RunReport:
     except ValueError:
         started_at = datetime.fromtimestamp(0, UTC)
     published = generation_of(data_dir, run_id)
-    if published.exists():
+    if published.exists() and pointer_of(data_dir).resolve() == published.resolve():
         return RunReport(run_id, "published", EXIT_PUBLISHED, started_at, started_at, str(published), None, 0)
     told = ErrorLines(
         what="the run ended without a word: it was killed, or the machine stopped",

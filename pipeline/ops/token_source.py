@@ -16,6 +16,7 @@ from pipeline.errors import TokenError
 from pipeline.settings import Token
 
 _COMMAND_TIMEOUT_S = 60
+_LONGEST_FILE_BYTES = 64 * 1024
 
 
 def find_token(settings: Token, environ: Mapping[str, str]) -> Secret:
@@ -36,18 +37,17 @@ def find_token(settings: Token, environ: Mapping[str, str]) -> Secret:
 def _from_file(path: Path) -> Secret:
     place = f"[token] file {path}"
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            raw = file.read(_LONGEST_FILE_BYTES)
     except OSError as error:
-        raise TokenError(f"the token file cannot be opened ({error.strerror})", where=place) from None
-    with os.fdopen(descriptor, "rb") as file:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & 0o077:
-            raise TokenError(
-                f"the token file has mode {mode:04o}: others on this machine can read it",
-                where=place,
-                do=f"chmod 0600 {path}, and renew the token if others may have read it",
-            )
-        raw = file.read(64 * 1024)
+        raise TokenError(f"the token file cannot be read ({error.strerror})", where=place) from None
+    if mode & 0o077:
+        raise TokenError(
+            f"the token file has mode {mode:04o}: others on this machine can read it",
+            where=place,
+            do=f"chmod 0600 {path}, and renew the token if others may have read it",
+        )
     return checked_token(_text(raw, place), place=place)
 
 

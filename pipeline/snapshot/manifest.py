@@ -15,9 +15,11 @@ from typing import Any
 
 from pipeline.durable import make_folder, storing, sync, write_sealed
 from pipeline.errors import StoredDataDamaged, VersionMismatch
+from pipeline.model import run_order
 from pipeline.snapshot.parts import SealedResource
 
 MANIFEST_FORMAT = 1
+_DAMAGED_DO = "restore the file from a backup, or move its run's folder aside; then check the disk and run again"
 
 
 def seal(data_dir: Path, run_id: str, facts: Mapping[str, Any], sealed: Sequence[SealedResource]) -> str:
@@ -66,9 +68,13 @@ def read_manifest(path: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_bytes())
         stated, own = document["sha256"], _own_hash(document)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoredDataDamaged(f"a manifest cannot be read ({type(error).__name__})", where=str(path)) from error
+        raise StoredDataDamaged(
+            f"a manifest cannot be read ({type(error).__name__})", where=str(path), do=_DAMAGED_DO
+        ) from error
     if stated != own:
-        raise StoredDataDamaged("a manifest is not what was written: its own hash does not hold", where=str(path))
+        raise StoredDataDamaged(
+            "a manifest is not what was written: its own hash does not hold", where=str(path), do=_DAMAGED_DO
+        )
     if document.get("format") != MANIFEST_FORMAT:
         raise VersionMismatch(f"manifest format {document.get('format')}, this program writes {MANIFEST_FORMAT}")
     return document
@@ -76,7 +82,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def sealed_runs(data_dir: Path) -> tuple[str, ...]:
     """Ids of all runs with a manifest, oldest first."""
-    return tuple(sorted(path.parent.name for path in (data_dir / "runs").glob("*/manifest.json")))
+    return tuple(sorted((path.parent.name for path in (data_dir / "runs").glob("*/manifest.json")), key=run_order))
 
 
 def previous_manifest(data_dir: Path, run_id: str) -> dict[str, str] | None:
@@ -94,8 +100,11 @@ def sweep(data_dir: Path) -> tuple[str, ...]:
     sealed = set(sealed_runs(data_dir))
     with storing(f"sweep · {data_dir}"):
         for folder in (data_dir / "staging").glob("*"):
-            unsealed.add(folder.name)
-            shutil.rmtree(folder)
+            if folder.is_dir() and not folder.is_symlink():
+                unsealed.add(folder.name)
+                shutil.rmtree(folder)
+            else:
+                folder.unlink()
         for folder in (data_dir / "snapshots").glob("*/run=*"):
             run_id = folder.name.removeprefix("run=")
             if run_id not in sealed:

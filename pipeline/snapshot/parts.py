@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from pipeline.decode import Decoded, snapshot_schema
 from pipeline.durable import SEALED_MODE, make_folder, move, sha256_of, storing, sync
-from pipeline.errors import StoredDataDamaged
+from pipeline.errors import SourceContractBroken, StoredDataDamaged
 from pipeline.model import ControlTotal, Note, Quarantined
 from pipeline.resources import Resource
 from pipeline.totals import add_totals, table_totals
@@ -30,6 +30,7 @@ from pipeline.totals import add_totals, table_totals
 QUARANTINE = "_quarantine"
 # Rows of one read-back step; bounds memory whatever the row groups' size.
 _READ_BACK_ROWS = 65_536
+_QUARANTINE_BYTES = 64 * 1024 * 1024
 
 _QUARANTINE_TYPES: dict[str, pa.DataType] = {
     "resource": pa.string(),
@@ -60,6 +61,7 @@ class SealedResource:
     parts: tuple[Part, ...]
     rows: int
     totals: tuple[ControlTotal, ...]
+    elements: tuple[tuple[str, int], ...]
     watermark: datetime | None
 
 
@@ -86,6 +88,7 @@ class Staging:
         self.run_id = run_id
         self.root = data_dir / "staging" / run_id
         self.writing: dict[str, _Writing] = {}
+        self.quarantined_bytes = 0
         with storing(f"staging · {self.root}"):
             for resource in resources:
                 folder = self.root / resource.name
@@ -103,10 +106,21 @@ class Staging:
             writing.rows += decoded.table.num_rows
             writing.totals = add_totals(writing.totals, decoded.totals)
             writing.quarantined += decoded.quarantined
+            self._bound_quarantine(decoded.quarantined)
             writing.notes += decoded.notes
             if resource.updated is not None:
                 latest = pc.max(decoded.table.column(resource.updated)).as_py()
                 writing.watermark = max(filter(None, (writing.watermark, latest)), default=None)
+
+    def _bound_quarantine(self, more: Sequence[Quarantined]) -> None:
+        """Misfits are kept whole until the seal: so many that they fill memory mean another source, not bad records."""
+        self.quarantined_bytes += sum(len(one.raw) for one in more)
+        if self.quarantined_bytes > _QUARANTINE_BYTES:
+            raise SourceContractBroken(
+                f"more than {_QUARANTINE_BYTES:,} bytes of records do not fit, the last ones of {more[-1].resource}, "
+                f"field {more[-1].field or 'unknown'}: {more[-1].reason}",
+                where="staging",
+            )
 
     def page_totals(self) -> tuple[ControlTotal, ...]:
         """The control totals of all accepted records, computed from their JSON text."""
@@ -159,9 +173,9 @@ class Staging:
     def _seal(self, writing: _Writing) -> SealedResource:
         name = writing.resource.name
         with storing(f"seal · {name}"):
-            rows, totals = read_back(writing.path, writing.resource)
+            rows, totals, elements = read_back(writing.path, writing.resource)
             part = self._place(name, writing.path, rows)
-        return SealedResource(name, (part,), rows, totals, writing.watermark)
+        return SealedResource(name, (part,), rows, totals, elements, writing.watermark)
 
     def _seal_quarantine(self, quarantined: Sequence[Quarantined]) -> SealedResource:
         values: dict[str, list[object]] = {
@@ -179,7 +193,7 @@ class Staging:
             make_folder(path.parent)
             pq.write_table(table, path, compression="zstd", write_page_checksum=True)
             part = self._place(QUARANTINE, path, len(quarantined))
-        return SealedResource(QUARANTINE, (part,), len(quarantined), (), None)
+        return SealedResource(QUARANTINE, (part,), len(quarantined), (), (), None)
 
     def _place(self, name: str, path: Path, rows: int) -> Part:
         path.chmod(SEALED_MODE)
@@ -197,23 +211,31 @@ class Staging:
         return part
 
 
-def read_back(path: Path, resource: Resource) -> tuple[int, tuple[ControlTotal, ...]]:
-    """Rows and control totals of a part as it lies on disk, every page's checksum verified.
+def read_back(path: Path, resource: Resource) -> tuple[int, tuple[ControlTotal, ...], tuple[tuple[str, int], ...]]:
+    """A part as it lies on disk, every page's checksum verified.
+
+    Returns:
+        Rows; control totals; the number of elements of each list, under the name of its child table.
 
     Raises:
         StoredDataDamaged: a checksum or the format does not hold.
     """
     rows, totals = 0, []
+    elements = {column.table: 0 for column in resource.columns if column.table is not None}
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for block in file.iter_batches(batch_size=_READ_BACK_ROWS):
                 rows += block.num_rows
                 totals.append(table_totals(pa.Table.from_batches([block]), resource))
+                for column in resource.columns:
+                    if column.table is not None:
+                        lengths = pc.list_value_length(block.column(column.name))
+                        elements[column.table] += pc.sum(lengths).as_py() or 0
     except (pa.ArrowException, OSError) as error:
         raise StoredDataDamaged(
             f"a part cannot be read back ({type(error).__name__})", where=f"seal · {resource.name} · {path.name}"
         ) from error
-    return rows, add_totals(*totals)
+    return rows, add_totals(*totals), tuple(elements.items())
 
 
 def _writer_options(resource: Resource, compression: str) -> dict[str, Any]:

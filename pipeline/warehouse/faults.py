@@ -38,8 +38,9 @@ def working(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.Error as error:
-        found = duckdb_failure(error, where)
+    except (duckdb.Error, RuntimeError) as error:
+        raise_if_interrupted(error)
+        found = duckdb_failure(error, where) if isinstance(error, duckdb.Error) else None
         if found is None:
             raise
         raise found from error
@@ -47,6 +48,16 @@ def working(where: str) -> Iterator[None]:
         raise LocalResource("this machine ran out of memory", where=where) from error
     except OSError as error:
         raise os_failure(error, where) from error
+
+
+def raise_if_interrupted(error: Exception) -> None:
+    """DuckDB replaces the exception of a signal's handler by an error of its own; this puts an interrupt back.
+
+    Raises:
+        KeyboardInterrupt: the error is DuckDB's way of saying that a signal arrived.
+    """
+    if isinstance(error, duckdb.InterruptException) or str(error) == "Query interrupted":
+        raise KeyboardInterrupt from None
 
 
 def duckdb_failure(error: duckdb.Error, where: str) -> PipelineError | None:

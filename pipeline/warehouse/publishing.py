@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pipeline.durable import SEALED_MODE, make_folder, move, storing, sync
 from pipeline.errors import LocalAccess, StoredDataDamaged
+from pipeline.model import run_order
 from pipeline.warehouse.values import Generation
 
 _SUFFIX = ".duckdb"
-_STAMP_LENGTH = len("20261123T020000Z")
 
 
 def publish(built_path: Path, warehouse_dir: Path, pointer: Path, run_id: str) -> Path:
@@ -61,7 +61,7 @@ def generations(warehouse_dir: Path, pointer: Path) -> tuple[Generation, ...]:
             for path in warehouse_dir.glob(f"*{_SUFFIX}")
             if not path.name.startswith(".")
         ]
-    return tuple(sorted(found, key=lambda one: _age(one.run_id), reverse=True))
+    return tuple(sorted(found, key=lambda one: run_order(one.run_id), reverse=True))
 
 
 def log_of(path: Path) -> Path:
@@ -86,9 +86,3 @@ def _refuse_logs(*paths: Path) -> None:
                 where=str(log_of(path)),
                 do="find out which program opened the file for writing, remove the log, run again",
             )
-
-
-def _age(run_id: str) -> tuple[str, int]:
-    """Sorts run ids by time: `-10` after `-2` within one second."""
-    number = run_id[_STAMP_LENGTH + 1 :]
-    return run_id[:_STAMP_LENGTH], int(number) if number.isdecimal() else 1

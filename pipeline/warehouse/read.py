@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
 from pipeline.warehouse.audit import row_counts
-from pipeline.warehouse.faults import duckdb_failure
+from pipeline.warehouse.faults import duckdb_failure, raise_if_interrupted
 from pipeline.warehouse.load import SCHEMA
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.values import SnapshotInfo
@@ -185,7 +185,10 @@ def _asking() -> Iterator[None]:
     """What DuckDB has against a statement becomes an error of ours, never with a value of the data in it."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, RuntimeError) as error:
+        raise_if_interrupted(error)
+        if not isinstance(error, duckdb.Error):
+            raise
         said = str(error).partition("\n")[0] if isinstance(error, _OF_THE_STATEMENT) else type(error).__name__
         failure = duckdb_failure(error, "query")
         raise failure or ConfigError(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.checks import KeyProblems, ResourceCounts, judge, refusals
+from pipeline.checks import KeyProblems, ResourceCounts, judge, refusals, token_lasts
 from pipeline.model import ControlTotal, Note
 
 COUNTS = ResourceCounts("claim", records=200, quarantined=1, parquet_rows=199, superseded=2, warehouse_rows=197)
@@ -17,6 +17,7 @@ def judged(**changes: object):
     arguments = {
         "counts": [COUNTS], "page_totals": [TOTAL], "parquet_totals": [TOTAL], "loaded_totals": [TOTAL],
         "key_problems": [], "notes": [], "max_quarantined_percent": 1.0,
+        "roots": ["company"], "element_counts": {"claim_approver": 7}, "loaded_rows": {"claim_approver": 7},
     } | changes  # fmt: skip
     return {result.name: result for result in judge(**arguments)}
 
@@ -40,6 +41,10 @@ def test_a_sound_run_passes_every_check():
          "money_parquet_equals_warehouse", "in 2 values"),
         ({"loaded_totals": [ControlTotal("claim", "claim_currency_total", "gross_amount", "NZD", 3, Decimal("10.10"))]},
          "money_parquet_equals_warehouse", "NZD"),
+        ({"counts": [ResourceCounts("company", 0, 0, 0, 0, 0)]}, "something_was_served", "company: none was served"),
+        ({"counts": [ResourceCounts("claim", 9, 0, 9, 0, 9)], "loaded_rows": {"claim_approver": 6}},
+         "list_elements_parquet_equal_warehouse", "claim_approver: 7 in Parquet, 6 in the warehouse"),
+        ({"loaded_rows": {"claim_approver": 8}}, "list_elements_parquet_equal_warehouse", "8 in the warehouse"),
         ({"key_problems": [KeyProblems("claim", 0, 1)]}, "keys_unique_and_present", "1 not unique"),
         ({"counts": [ResourceCounts("claim", 99, 1, 98, 0, 98)]}, "quarantine_within_limit", "1 of 99"),
     ],
@@ -60,6 +65,13 @@ def test_unknown_fields_are_told_but_do_not_refuse():
     assert "claim.colour (7 records)" in results["fields_known"].detail
     assert not results["fields_known"].passed
     assert "claim.toDate" in results["values_as_documented"].detail
+
+
+@pytest.mark.parametrize(("days", "passed"), [(None, True), (60, True), (59, False), (-1, False)])
+def test_an_ageing_token_is_told(days, passed):
+    """From `token.warn_days` on each run says so; an unknown expiry is no reason to."""
+    result = token_lasts(days, 60)
+    assert (result.required, result.passed) == (False, passed)
 
 
 def test_long_details_are_cut_and_counted():

@@ -82,6 +82,50 @@ def test_query_formats_agree(prospend, published, tmp_path):
     assert all(f"{row[2]:f}" in table for row in stored)
 
 
+def test_data_leaves_unescaped_and_terminals_stay_safe(prospend, published, tmp_path):
+    """Line breaks and control characters are exact in CSV and JSON, and only shown as escapes in a table."""
+    sql = "SELECT 'a' || chr(10) || chr(27) || '[31m' || chr(160) || '\u00e9' AS t"
+    value = "a\n\x1b[31m\xa0\u00e9"
+    text = prospend("query", "--data", published, "--format", "csv", sql).out
+    assert list(csv.reader(io.StringIO(text, newline="")))[1] == [value]
+    assert json.loads(prospend("query", "--data", published, "--json", sql).out) == [{"t": value}]
+    assert "a\\n\\x1b[31m\\xa0\u00e9" in prospend("query", "--data", published, sql).out
+
+
+def test_a_query_result_that_cannot_be_told_is_refused(prospend, published, tmp_path):
+    """Two columns of one name in JSON, parquet without a file, a file in a missing folder."""
+    assert prospend("query", "--data", published, "--json", "SELECT 1 AS id, 2 AS id").code == 10
+    assert prospend("query", "--data", published, "--format", "parquet", "SELECT 1 AS id").code == 10
+    for form in ("csv", "parquet"):
+        done = prospend(
+            "query", "--data", published, "--format", form, "--output", tmp_path / "no" / "x", "SELECT 1 AS i"
+        )
+        assert done.code == 31, done.err
+
+
+def test_a_full_or_closed_standard_output_does_not_change_the_result(prospend, site_file, tmp_path):
+    """The run is published, and says 0, whoever listens."""
+    command = f"{sys.executable} -m pipeline run --config {site_file}"
+    for redirection in (">/dev/full 2>/dev/full", ">&- 2>&-"):
+        assert subprocess.run(["sh", "-c", f"{command} {redirection}"], check=False, cwd=tmp_path).returncode == 0
+    assert len(list((tmp_path / "data" / "warehouse").iterdir())) == 2
+
+
+def test_plan_tells_what_the_last_run_cost(prospend, sandbox, site_file):
+    """Before the first run nothing is known; afterwards calls and rows are those of the last run, without a request."""
+    assert "no earlier run" in prospend("plan", "--config", site_file).out
+    report = json.loads(prospend("run", "--json", "--quiet", "--config", site_file).out)
+    requests = sandbox.journal.counts.requests
+    plan = json.loads(prospend("plan", "--json", "--config", site_file).out)
+    assert plan["calls"] == report["calls"]["used"]
+    assert {one["name"]: one["rows"] for one in plan["resources"]} == {
+        name: one["rows"] for name, one in report["resources"].items()
+    }
+    assert sandbox.journal.counts.requests == requests
+    again = json.loads(prospend("run", "--json", "--quiet", "--config", site_file).out)
+    assert again["calls"]["planned"] == again["calls"]["used"]
+
+
 @pytest.mark.parametrize(
     ("sql", "said"),
     [

@@ -1,0 +1,23 @@
+"""Text for terminals: aligned tables, and values that cannot forge a line, move a cursor or colour the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def visible(text: str) -> str:
+    """The text with every control and formatting character shown as its escape, not obeyed."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """Columns padded to their widest cell: header, rule, rows; `right` tells which stand to the right."""
+    widths = [max(len(row[i]) for row in (header, *cells)) for i in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), line(["─" * width for width in widths]), *(line(row) for row in cells)])
