@@ -26,6 +26,7 @@ class Achieved:
     calls_planned: int | None = None
     results: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
+    advice: tuple[str, ...] = ()
 
 
 def results_of(

@@ -118,6 +118,11 @@ def token_lasts(days_left: int | None, warn_days: int) -> CheckResult:
     return CheckResult("token_lasts", required=False, passed=passed, detail=detail)
 
 
+def advice_given(advice: Sequence[str]) -> CheckResult:
+    """Advisory: the session met nothing that a person should know, such as a clock that is minutes off."""
+    return _verdict("nothing_to_know", advice, "nothing unusual met while reading", required=False)
+
+
 def totals_equal(name: str, left: Iterable[ControlTotal], right: Iterable[ControlTotal]) -> CheckResult:
     """Both sides hold the same amounts, to the last digit, for every column and currency."""
     before, after = _by_key(left), _by_key(right)

@@ -13,8 +13,10 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from pipeline import auth, budget, checks, warehouse
@@ -44,7 +46,7 @@ from pipeline.model import (
     World,
 )
 from pipeline.ops import records, runs
-from pipeline.ops.ledger import folder_of, used_now
+from pipeline.ops.ledger import Ledger, folder_of, forget_old, used_now
 from pipeline.ops.lock import run_lock
 from pipeline.ops.token_source import find_token
 from pipeline.planning import RunPlan, plan_of
@@ -72,6 +74,7 @@ class _Night:
     started_at: datetime
     world: World
     observe: Observe
+    renew: Callable[[], Secret]
 
     @property
     def data_dir(self) -> Path:
@@ -104,7 +107,8 @@ def run(
     """
     world = world or real_world()
     catalogue = read_catalogue(settings.api.resources)
-    token = find_token(settings.token, os.environ if environ is None else environ)
+    renew = partial(find_token, settings.token, os.environ if environ is None else environ)
+    token = renew()
     started_at = world.clock()
     auth.refuse_expired(auth.passport(token), started_at, place="[token]")
     data_dir = settings.storage.data_dir
@@ -112,7 +116,7 @@ def run(
         make_folder(data_dir)
         run_id = runs.free_run_id(data_dir, started_at)
     with run_lock(data_dir, run_id, started_at):
-        night = _Night(settings, catalogue, run_id, started_at, world, observe)
+        night = _Night(settings, catalogue, run_id, started_at, world, observe, renew)
         return _recorded(night, token, on_report)
 
 
@@ -235,7 +239,9 @@ async def _extract(night: _Night, token: Secret, staging: Staging, achieved: Ach
         page_limit=None if settings.api.page_limit == "auto" else settings.api.page_limit,
         concurrency=settings.api.concurrency,
     )
-    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders:
+    ledger = Ledger(folder_of(night.data_dir, settings.site.name), settings.budget, night.world.clock)
+    forget_old(ledger.folder, night.started_at)
+    with ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode") as decoders, closing(ledger):
 
         def store(resource: Resource, pages: Sequence[Page]) -> None:
             staging.add(resource, decode_pages(pages, resource, run_id=night.run_id))
@@ -243,9 +249,14 @@ async def _extract(night: _Night, token: Secret, staging: Staging, achieved: Ach
         async def deliver(resource: Resource, pages: Sequence[Page]) -> None:
             await loop.run_in_executor(decoders, store, resource, pages)
 
-        async with open_session(settings.api, settings.site.base_url, token, night.world) as session:
+        async with open_session(
+            settings.api, settings.site.base_url, token, night.world, count=ledger.count, renew=night.renew
+        ) as session:
             achieved.calls = session.calls
-            return await extract(scope, session.send, deliver, night.observe)
+            try:
+                return await extract(scope, session.send, deliver, night.observe)
+            finally:
+                achieved.advice = tuple(session.advice)
 
 
 def _load(
@@ -312,7 +323,7 @@ def _check(
         notes=staging.notes(),
         max_quarantined_percent=night.settings.checks.max_quarantined_percent,
     )
-    return (*judged, lasts)
+    return (*judged, lasts, checks.advice_given(achieved.advice))
 
 
 def _refuse(results: Sequence[CheckResult]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,16 +105,20 @@ async def _companies_answer(settings: Settings, secret: Secret) -> Response:
     from pipeline.extract import filled_path
     from pipeline.model import Request
     from pipeline.nightly import real_world
+    from pipeline.ops.ledger import Ledger, folder_of
     from pipeline.resources import read_catalogue
     from pipeline.retry import RetryPolicy
     from pipeline.session import open_session
 
     company = read_catalogue(settings.api.resources)["company"]
     path = filled_path(company.path, settings.site.version, ())
-    async with open_session(settings.api, settings.site.base_url, secret, real_world()) as session:
-        session.policy = RetryPolicy(attempts=1)
-        # No `limit`: the list documents no parameters, and a refused one would cost a second request.
-        return await session.send(Request(path, (), company.name, _WHERE))
+    world = real_world()
+    ledger = Ledger(folder_of(settings.storage.data_dir, settings.site.name), settings.budget, world.clock)
+    with closing(ledger):
+        async with open_session(settings.api, settings.site.base_url, secret, world, count=ledger.count) as session:
+            session.policy = RetryPolicy(attempts=1)
+            # No `limit`: the list documents no parameters, and a refused one would cost a second request.
+            return await session.send(Request(path, (), company.name, _WHERE))
 
 
 def _companies(records: tuple[bytes, ...], company: Any) -> list[dict[str, str | None]]:
