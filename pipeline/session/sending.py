@@ -161,11 +161,18 @@ class Session:
             allow_redirects=False,
             middlewares=(_once(),),
         ) as answer:
-            self._judge_clock(answer)
-            if answer.status != 200:
-                raise self._refusal(answer)
-            body = await self.bodies.read(answer)
-            return Response(body, self.world.clock(), answer.headers.get("Date"))
+            try:
+                return await self._read(answer)
+            except BaseException:
+                _hang_up(answer)
+                raise
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> Response:
+        self._judge_clock(answer)
+        if answer.status != 200:
+            raise self._refusal(answer)
+        body = await self.bodies.read(answer)
+        return Response(body, self.world.clock(), answer.headers.get("Date"))
 
     def _refusal(self, answer: aiohttp.ClientResponse) -> PipelineError | Retryable:
         refused = retry.refusal(answer.status, leads_away=self._leads_away(answer))
@@ -194,6 +201,13 @@ class Session:
             return answer.url.join(URL(location)).origin() != self.origin.origin()
         except ValueError:
             return True
+
+
+def _hang_up(answer: aiohttp.ClientResponse) -> None:
+    """End the connection of an answer that is still arriving: an orderly end would wait for a server that drips."""
+    connection = answer.connection
+    if connection is not None and connection.transport is not None and not answer.content.is_eof():
+        connection.transport.abort()
 
 
 def _once() -> aiohttp.ClientMiddlewareType:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -56,11 +58,27 @@ async def session_on(
         yield session
 
 
-def asked(running: Running, act: Callable[[Session], object], jumping: Jumping | None = None, **options: object):
-    """What an action on a session comes to, in an event loop of its own."""
+def asked(
+    running: Running,
+    act: Callable[[Session], object],
+    jumping: Jumping | None = None,
+    *,
+    hangs: bool = False,
+    **options: object,
+):
+    """What an action on a session comes to, in an event loop of its own.
+
+    A server that `hangs` does not end TLS either: its sockets end with the loop, not before.
+    """
 
     async def inside() -> object:
         async with session_on(running, jumping, **options) as session:
             return await act(session)
 
-    return asyncio.run(inside())
+    try:
+        return asyncio.run(inside())
+    finally:
+        if hangs:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
