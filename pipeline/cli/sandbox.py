@@ -53,7 +53,7 @@ sandbox.add_command(advance_command)
     "--claims", type=click.IntRange(10, 2_000_000), default=4000, show_default=True, help="Size of the books."
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same books."
+    "--seed", type=click.IntRange(0), default=20260630, show_default=True, help="The same seed gives the same books."
 )
 @serving_options
 @fault_options
