@@ -140,14 +140,32 @@ def passport(token: Secret) -> Passport:
     return Passport(issued, expires)
 
 
-def refuse_expired(found: Passport, now: datetime, *, place: str) -> None:
-    """Nothing, if the token has not said it is expired.
+def refuse_expired(found: Passport, now: datetime, *, place: str, within: timedelta = timedelta()) -> None:
+    """Nothing, if the token has not said it is expired, or expires `within` so long.
 
     Raises:
         TokenError: it has; known before any request.
     """
-    if found.expires_at is not None and found.expires_at <= now and not found.is_assumed:
-        raise TokenError(f"the token expired at {found.expires_at:%Y-%m-%d %H:%M} UTC", where=place)
+    if found.expires_at is None or found.is_assumed or found.expires_at > now + within:
+        return
+    moment = f"{found.expires_at:%Y-%m-%d %H:%M} UTC"
+    if found.expires_at <= now:
+        raise TokenError(f"the token expired at {moment}", where=place)
+    raise TokenError(f"the token expires at {moment}, before a run would end", where=place)
+
+
+def expiry_advice(found: Passport, now: datetime, *, warn_days: int) -> str | None:
+    """What a person should know of the token's end, from `warn_days` before it; None while there is nothing."""
+    if found.expires_at is None or found.expires_at - now > timedelta(days=warn_days):
+        return None
+    left = found.expires_at - now
+    end = (
+        f"at {found.expires_at:%Y-%m-%d %H:%M} UTC{' (assumed: two years from its issue)' if found.is_assumed else ''}"
+    )
+    if left <= timedelta():
+        return f"the token expired {end}"
+    hours = math.floor(left / timedelta(hours=1))
+    return f"the token expires {end}, in {f'{left.days} days' if left.days > 1 else f'{hours} hours'}"
 
 
 def _instant(claim: object) -> datetime | None:

@@ -23,6 +23,7 @@ import msgspec
 from pipeline.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "PROSPEND__"
+TOKEN_PLACES = ("env", "file", "command", "keyring", "credential")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
@@ -63,6 +64,8 @@ class Token:
     env: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     file: Path | None = None
     command: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=1)] | None = None
+    keyring: Annotated[str, msgspec.Meta(pattern=r"^[^/]+/.+$")] | None = None
+    credential: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
     warn_days: Annotated[int, msgspec.Meta(ge=0, le=730)] = 60
 
 
@@ -273,13 +276,12 @@ class _Reader:
             except (KeyError, ValueError, OSError):
                 self.problems.append(f"{self.at('site', 'timezone')}: site.timezone {zone!r} is not a time zone name")
         token = values["token"]
-        given = [key for key in ("env", "file", "command") if getattr(token, key) is not None]
-        bad = any(f"token.{key}:" in problem for key in ("env", "file", "command") for problem in self.problems)
+        given = [key for key in TOKEN_PLACES if getattr(token, key) is not None]
+        bad = any(f"token.{key}:" in problem for key in TOKEN_PLACES for problem in self.problems)
         if len(given) != 1 and not bad:
             found = " and ".join(f"token.{key}" for key in given) or "none"
-            self.problems.append(
-                f"{self.at('token')}: exactly one of token.env, token.file, token.command; found {found}"
-            )
+            places = ", ".join(f"token.{key}" for key in TOKEN_PLACES)
+            self.problems.append(f"{self.at('token')}: exactly one of {places}; found {found}")
 
     def at(self, section: str, key: str | None = None) -> str:
         """Where a setting stands: a line of the file, the environment or the command line."""

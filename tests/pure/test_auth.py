@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from pipeline.auth import Passport, Secret, checked_token, passport, refuse_expired, token_from_environment
+from pipeline.auth import (
+    Passport,
+    Secret,
+    checked_token,
+    expiry_advice,
+    passport,
+    refuse_expired,
+    token_from_environment,
+)
 from pipeline.errors import TokenError
 
 NOW = datetime(2026, 3, 1, 16, 30, tzinfo=UTC)
@@ -135,3 +143,44 @@ def test_an_expired_token_is_refused_before_any_request():
         refuse_expired(Passport(None, NOW - timedelta(hours=1)), NOW, place="x")
     refuse_expired(Passport(None, NOW - timedelta(hours=1), is_assumed=True), NOW, place="x")
     refuse_expired(Passport(None, None), NOW, place="x")
+
+
+def test_a_token_that_ends_before_the_run_is_refused_at_its_start():
+    """Within the hour that a run may take: exit 11 before any request; what is only assumed stops nothing."""
+    soon = NOW + timedelta(minutes=59)
+    with pytest.raises(TokenError, match="expires at 2026-03-01 17:29 UTC, before a run would end"):
+        refuse_expired(Passport(None, soon), NOW, place="x", within=timedelta(hours=1))
+    refuse_expired(Passport(None, soon), NOW, place="x")
+    refuse_expired(Passport(None, NOW + timedelta(minutes=61)), NOW, place="x", within=timedelta(hours=1))
+    refuse_expired(Passport(None, soon, is_assumed=True), NOW, place="x", within=timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (timedelta(days=61), None),
+        (timedelta(days=60), "expires at 2026-04-30 16:30 UTC, in 60 days"),
+        (timedelta(days=7, hours=5), "in 7 days"),
+        (timedelta(hours=30), "in 30 hours"),
+        (timedelta(minutes=30), "in 0 hours"),
+        (-timedelta(days=1), "the token expired at 2026-02-28 16:30 UTC"),
+    ],
+)
+def test_the_token_s_end_is_told_in_time(left, told):
+    """From the site's number of days before it, with the moment and what is left."""
+    found = expiry_advice(Passport(None, NOW + left), NOW, warn_days=60)
+    assert (found is None) if told is None else (told in found)
+
+
+def test_an_assumed_end_is_told_as_assumed_and_an_unknown_one_not_at_all():
+    """What the token does not say is not made up."""
+    assert "assumed" in expiry_advice(Passport(None, NOW, is_assumed=True), NOW, warn_days=60)
+    assert expiry_advice(Passport(None, None), NOW, warn_days=60) is None
+
+
+def test_two_tokens_are_compared_without_being_shown():
+    """Equality of content is asked for by name; `==` is identity."""
+    one, same, other = Secret("abc"), Secret("abc"), Secret("abd")
+    assert one.is_same(same)
+    assert not one.is_same(other)
+    assert one != same

@@ -59,7 +59,7 @@ def test_later_layers_win(tmp_path):
         ("https://api.example", "https://api.example/beta", "site.version"),
         ("https://api.example", "https://:443", "no sound host"),
         ("https://api.example", "https://api.example:99999", "is not a URL"),
-        ('env = "T"', "", "exactly one of token.env, token.file, token.command; found none"),
+        ('env = "T"', "", "exactly one of token.env, token.file, token.command, token.keyring, token.credential; found none"),
         ('env = "T"', 'env = "T"\nfile = "t"', "found token.env and token.file"),
         ('env = "T"', "env = 3", "token.env: expected `str | null`, got `int`"),
         ('env = "T"', 'env = "T"\n[api]\nconcurrency = 0', "api.concurrency"),

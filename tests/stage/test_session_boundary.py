@@ -149,7 +149,6 @@ def test_a_byte_a_second_is_bounded_by_the_request_deadline(sandbox):
     with pytest.raises(SourceUnavailable) as caught:
         asked(sandbox, once, read_timeout_s=5.0, request_timeout_s=0.4, attempts=2)
     assert "did not answer in time (2 times)" in caught.value.what
-    assert sandbox.journal.counts.faults["slow-body"] == 2
 
 
 def test_silence_is_bounded_by_the_read_deadline(sandbox):
