@@ -154,20 +154,6 @@ def refuse_expired(found: Passport, now: datetime, *, place: str, within: timede
     raise TokenError(f"the token expires at {moment}, before a run would end", where=place)
 
 
-def expiry_advice(found: Passport, now: datetime, *, warn_days: int) -> str | None:
-    """What a person should know of the token's end, from `warn_days` before it; None while there is nothing."""
-    if found.expires_at is None or found.expires_at - now > timedelta(days=warn_days):
-        return None
-    left = found.expires_at - now
-    end = (
-        f"at {found.expires_at:%Y-%m-%d %H:%M} UTC{' (assumed: two years from its issue)' if found.is_assumed else ''}"
-    )
-    if left <= timedelta():
-        return f"the token expired {end}"
-    hours = math.floor(left / timedelta(hours=1))
-    return f"the token expires {end}, in {f'{left.days} days' if left.days > 1 else f'{hours} hours'}"
-
-
 def _instant(claim: object) -> datetime | None:
     """A NumericDate (RFC 7519, section 2) as an instant; milliseconds are recognised, nonsense is None."""
     if isinstance(claim, bool) or not isinstance(claim, int | float):

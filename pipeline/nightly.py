@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +57,8 @@ from pipeline.snapshot import QUARANTINE, SealedResource, Staging, read_manifest
 from pipeline.totals import add_totals
 
 _DECODERS = 2
+# A token that ends within this time of the start would die in the middle of a walk.
+_TOKEN_LASTS = timedelta(hours=1)
 
 
 def real_world() -> World:
@@ -110,7 +112,7 @@ def run(
     renew = partial(find_token, settings.token, os.environ if environ is None else environ)
     token = renew()
     started_at = world.clock()
-    auth.refuse_expired(auth.passport(token), started_at, place="[token]")
+    auth.refuse_expired(auth.passport(token), started_at, place="[token]", within=_TOKEN_LASTS)
     data_dir = settings.storage.data_dir
     with storing(f"storage.data_dir = {data_dir}"):
         make_folder(data_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pipeline.errors import SourceUnavailable
 from pipeline.model import RunReport
 from pipeline.ops.records import document_of
 from pipeline.ops.runs import pointer_of
+from pipeline.ops.token_source import guarded_environment
 from pipeline.settings import Api, Settings, Site, Storage, Token
 
 _DEMO_TOKEN = "PROSPEND_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -49,11 +51,12 @@ FROM prospend.claim WHERE status = 'PendingApproval' ORDER BY created_date, id L
 
 
 def run_and_tell(settings: Settings, *, as_json: bool, quiet: bool, environ: dict[str, str] | None = None) -> None:
-    """One run; the result on standard output, as JSON also when it failed.
+    """One run; the result on standard output, as JSON also when it failed. `environ` is the process's own by default.
 
     Raises:
         PipelineError: as the run.
     """
+    environ = guarded_environment(settings.token, os.environ if environ is None else environ)
     told: list[RunReport] = []
     try:
         with shown(quiet=quiet) as observe:

@@ -157,12 +157,12 @@ def _token_status(settings: Any, now: datetime) -> dict[str, Any] | None:
     import os
 
     from pipeline import auth
-    from pipeline.ops.token_source import find_token
+    from pipeline.ops.token_source import find_token, guarded_environment
 
     if settings is None:
         return None
     try:
-        passport = auth.passport(find_token(settings.token, os.environ))
+        passport = auth.passport(find_token(settings.token, guarded_environment(settings.token, os.environ)))
     except TokenError as error:
         return {"expires_at": None, "days_left": None, "problem": error.what}
     expires = passport.expires_at.isoformat() if passport.expires_at else None

@@ -95,9 +95,9 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
 
 
 def _found(settings: Settings) -> Secret:
-    from pipeline.ops.token_source import find_token
+    from pipeline.ops.token_source import find_token, guarded_environment
 
-    return find_token(settings.token, os.environ)
+    return find_token(settings.token, guarded_environment(settings.token, os.environ))
 
 
 async def _companies_answer(settings: Settings, secret: Secret) -> Response:

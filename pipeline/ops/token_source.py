@@ -12,7 +12,7 @@ import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -43,14 +43,6 @@ def find_token(settings: Token, environ: Mapping[str, str]) -> Secret:
     if settings.credential is not None:
         return _from_credential(settings.credential, environ)
     raise TokenError("no place for the token is set", where="[token]", do="set token.env, token.file or token.command")
-
-
-def renewer(settings: Token, environ: Mapping[str, str]) -> Callable[[], Secret] | None:
-    """Reads the token again, for one that was replaced while a run is under way; None for the environment.
-
-    Nobody outside can change a running process's environment, so reading it again would tell nothing new.
-    """
-    return None if settings.env is not None else lambda: find_token(settings, environ)
 
 
 def guarded_environment(settings: Token, environ: MutableMapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,6 @@ from pipeline.auth import (
     Passport,
     Secret,
     checked_token,
-    expiry_advice,
     passport,
     refuse_expired,
     token_from_environment,
@@ -153,29 +152,6 @@ def test_a_token_that_ends_before_the_run_is_refused_at_its_start():
     refuse_expired(Passport(None, soon), NOW, place="x")
     refuse_expired(Passport(None, NOW + timedelta(minutes=61)), NOW, place="x", within=timedelta(hours=1))
     refuse_expired(Passport(None, soon, is_assumed=True), NOW, place="x", within=timedelta(hours=1))
-
-
-@pytest.mark.parametrize(
-    ("left", "told"),
-    [
-        (timedelta(days=61), None),
-        (timedelta(days=60), "expires at 2026-04-30 16:30 UTC, in 60 days"),
-        (timedelta(days=7, hours=5), "in 7 days"),
-        (timedelta(hours=30), "in 30 hours"),
-        (timedelta(minutes=30), "in 0 hours"),
-        (-timedelta(days=1), "the token expired at 2026-02-28 16:30 UTC"),
-    ],
-)
-def test_the_token_s_end_is_told_in_time(left, told):
-    """From the site's number of days before it, with the moment and what is left."""
-    found = expiry_advice(Passport(None, NOW + left), NOW, warn_days=60)
-    assert (found is None) if told is None else (told in found)
-
-
-def test_an_assumed_end_is_told_as_assumed_and_an_unknown_one_not_at_all():
-    """What the token does not say is not made up."""
-    assert "assumed" in expiry_advice(Passport(None, NOW, is_assumed=True), NOW, warn_days=60)
-    assert expiry_advice(Passport(None, None), NOW, warn_days=60) is None
 
 
 def test_two_tokens_are_compared_without_being_shown():

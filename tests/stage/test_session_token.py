@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import TokenError
-from pipeline.ops.token_source import find_token, renewer
+from pipeline.ops.token_source import find_token
 from pipeline.settings import Token
 
 KEYRING = """
@@ -95,16 +95,6 @@ def test_a_missing_credential_is_told_with_the_unit_s_line(tmp_path):
     assert "LoadCredential=t:" in caught.value.do
     with pytest.raises(TokenError, match="cannot be read"):
         find_token(Token(credential="t"), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
-
-
-def test_only_what_can_change_is_read_again(tmp_path):
-    """A file is read anew each time; a process's environment cannot change from outside."""
-    environ = credential(tmp_path, 0o600)
-    assert renewer(Token(env="T"), {"T": "abc"}) is None
-    again = renewer(Token(credential="prospend-token"), environ)
-    assert again is not None
-    credential(tmp_path, 0o600, "new.new.new")
-    assert again().reveal() == "new.new.new"
 
 
 GUARDED = """
