@@ -45,12 +45,10 @@ def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineErr
         return _no_connection(error, host)
     if isinstance(error, TimeoutError):
         return Retryable(f"{host} did not answer in time", Kind.LATE)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return Retryable("the answer was cut off", Kind.BROKEN)
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
+        return _broken_http(error)
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
         return Retryable(f"{host} closed the connection", Kind.DROPPED)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return _unreadable(error)
     if isinstance(error, OSError):
         if error.errno in (errno.ENFILE, errno.EMFILE):
             return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
@@ -66,11 +64,18 @@ def _no_connection(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeo
     return Retryable(f"no connection to {host} in time", Kind.LATE)
 
 
-def _unreadable(error: aiohttp.ClientResponseError) -> PipelineError:
-    # The parser's own limits: it names them in its message and in no class of their own.
-    if isinstance(error.__cause__, LineTooLong) or "Too many" in error.message:
+def _broken_http(error: aiohttp.ClientResponseError | aiohttp.ClientPayloadError) -> PipelineError | Retryable:
+    if _has_flood(error):
         return SecurityStop("an answer's headers are larger than allowed")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return Retryable("the answer was cut off", Kind.BROKEN)
     return SourceContractBroken("the answer is not valid HTTP")
+
+
+def _has_flood(error: aiohttp.ClientResponseError | aiohttp.ClientPayloadError) -> bool:
+    """Whether the parser's own limits on headers or trailers were passed: it tells so by no class of their own."""
+    told = getattr(error.__cause__, "message", "")
+    return isinstance(error.__cause__, LineTooLong) or told.startswith(("Too many", "Got more than"))
 
 
 def _tls_failure(
