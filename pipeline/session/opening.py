@@ -22,6 +22,8 @@ from pipeline.session.sending import Session
 from pipeline.session.tls import tls_context
 from pipeline.settings import Api
 
+_CLOSING_S = 0.25
+
 
 def _uncounted(_resource: str) -> None:
     """Let every attempt go."""
@@ -84,8 +86,11 @@ async def open_session(
                 count=count,
                 renew=renew,
             )
-    except TimeoutError:
-        if not deadline.expired():
+    except BaseException as error:
+        # Requests cut off in mid-handshake leave connections that TLS closes in its own time; a loop that ended before
+        # would leak their sockets. aiohttp's documentation advises the same wait.
+        await asyncio.sleep(_CLOSING_S)
+        if not isinstance(error, TimeoutError) or not deadline.expired():
             raise
         raise LocalResource(
             f"the time budget of {api.run_deadline_s:,.0f} s for reading was used up",

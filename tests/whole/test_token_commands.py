@@ -66,7 +66,7 @@ def test_check_says_when_there_are_more_companies(prospend, sandbox, site_file):
     told = prospend("token", "check", "--config", site_file)
     assert told.code == 0
     assert "companies  10, and there are more" in told.out
-    assert "Evil ?[31mred" in told.out
+    assert "Evil \\x1b[31mred" in told.out
     assert "\x1b" not in told.out
 
 
