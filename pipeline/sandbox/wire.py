@@ -95,7 +95,9 @@ def reply_bytes(reply: Reply, request: Request | None, *, now_s: int, keep_open:
     """The whole answer, framed by its length; the body is left out of an answer to HEAD."""
     body = reply.body
     head = [_status_line(reply.status), *(f"{name}: {value}\r\n" for name, value in reply.headers)]
-    if may_gzip and len(body) > GZIP_FROM_BYTES and request is not None and _accepts_gzip(request):
+    is_packed = any(name == "Content-Encoding" for name, _ in reply.headers)
+    may_gzip = may_gzip and len(body) > GZIP_FROM_BYTES and not is_packed
+    if may_gzip and request is not None and _accepts_gzip(request):
         packer = zlib.compressobj(1, wbits=31)
         body = packer.compress(body) + packer.flush()
         head.append("Content-Encoding: gzip\r\n")

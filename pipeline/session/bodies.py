@@ -69,7 +69,7 @@ def _coding(answer: aiohttp.ClientResponse) -> str:
         raise SourceContractBroken("the answer's length is not stated (unframed body), so it could be cut unnoticed")
     if answer.content_type != "application/json" and not answer.content_type.endswith("+json"):
         raise SourceContractBroken(f"the answer is {answer.content_type!r:.60} instead of JSON; is a proxy in between?")
-    coding = headers.get("Content-Encoding", "identity").strip().lower()
+    coding = ",".join(headers.getall("Content-Encoding", ("identity",))).strip().lower()
     if coding not in ("identity", "gzip"):
         raise SourceContractBroken(f"the answer has content coding {coding!r:.40}, which was not asked for")
     return coding

@@ -7,6 +7,7 @@ body means, in `decode`; how many go at once, in `gate`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from pipeline.session.failures import Retryable, translated
 from pipeline.session.gate import Gate
 from pipeline.session.skew import judged_skew
 
+_ADDRESS: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _ACCEPT: Final = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 
 
@@ -86,6 +88,10 @@ class Session:
         segments = path.split("/")
         if not path.startswith("/") or path.startswith("//") or ".." in segments or "." in segments or "\\" in path:
             raise SecurityStop("a path that could leave the source's origin was refused", where=request.label)
+        if any(_ADDRESS.match(value) for _, value in request.params):
+            raise SecurityStop(
+                "the source sent an address where a cursor belongs; nothing was sent there", where=request.label
+            )
         query = urlencode(request.params, quote_via=quote)
         url = URL(f"{self.origin}{path.lstrip('/')}{'?' if query else ''}{query}", encoded=True)
         if url.origin() != self.origin.origin():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -37,7 +38,7 @@ class Jumping:
         return datetime.now(UTC) + self.ahead + timedelta(seconds=self.jumped_s)
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time() + self.jumped_s
+        return time.monotonic() + self.jumped_s
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -79,6 +80,11 @@ def asked(
         return asyncio.run(inside())
     finally:
         if hangs:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ResourceWarning)
-                gc.collect()
+            let_sockets_go()
+
+
+def let_sockets_go() -> None:
+    """Collect the sockets of a loop that ended before a silent server ended TLS."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
