@@ -121,7 +121,7 @@ def sandbox_process(state_dir: Path, claims: int) -> Iterator[dict[str, Any]]:
             raise SourceUnavailable(
                 "the sandbox did not start", where="demo", do="run `prospend sandbox serve` to see why"
             )
-        yield json.loads(line)
+        yield {**json.loads(line), "pid": process.pid}
     finally:
         process.terminate()
         process.wait()

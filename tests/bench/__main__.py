@@ -7,6 +7,7 @@ import asyncio
 import json
 import platform
 import resource
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import aiohttp
 
 from pipeline import account, nightly
 from pipeline.auth import Secret
@@ -23,7 +26,9 @@ from pipeline.model import Page, Request, Response
 from pipeline.resources import Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Api, Settings, Site, Storage, Token
+from tests.bench.serving import measure_serving
 
+_SMALL = "/beta/company/1/entity"
 _TOKEN = "PROSPEND_BENCH_TOKEN"
 
 
@@ -92,6 +97,37 @@ def measure(claims: int, page_limit: int) -> list[Measured]:
         return [timed("read only", read), timed("json.loads", parse), timed("whole run", publish)]
 
 
+def small_requests(served: dict[str, str], count: int, reader: str) -> Measured:
+    """Many small requests, one after the other on one connection: by aiohttp alone, or through our session."""
+
+    async def bare() -> None:
+        tls = ssl.create_default_context(cafile=served["ca_file"])
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=tls)) as http:
+            for _ in range(count):
+                headers = {"Authorization": f"Bearer {served['token']}"}
+                async with http.get(f"{served['base_url']}{_SMALL}?limit=1000", headers=headers) as answer:
+                    await answer.read()
+
+    async def ours() -> None:
+        api = Api(ca_file=Path(served["ca_file"]))
+        async with open_session(api, served["base_url"], Secret(served["token"]), nightly.real_world()) as session:
+            for _ in range(count):
+                await session.send(Request(_SMALL, (("limit", "1000"),)))
+
+    def read() -> str:
+        asyncio.run(bare() if reader == "bare aiohttp" else ours())
+        return f"{count:,} requests"
+
+    return timed(reader, read)
+
+
+def measure_requests() -> list[Measured]:
+    """Processor time a request of our session next to bare aiohttp on the same pages, interleaved, the least of three."""
+    with tempfile.TemporaryDirectory() as folder, sandbox_process(Path(folder) / "sandbox", 4000) as served:
+        rounds = [[small_requests(served, 1500, name) for name in ("bare aiohttp", "our session")] for _ in range(3)]
+    return [min((one[i] for one in rounds), key=lambda m: m.cpu_s) for i in range(2)]
+
+
 def help_cpu() -> Measured:
     """Processor time of `prospend --help`, the least of five."""
     least = float("inf")
@@ -112,6 +148,19 @@ def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
     shown = help_cpu()
     print(f"{shown.name}: {shown.cpu_s:.3f} s CPU ({shown.detail})\n")
+    with tempfile.TemporaryDirectory() as folder, sandbox_process(Path(folder) / "sandbox", 50_000) as served:
+        print("sandbox, claims of 50,000 in the books")
+        for one in measure_serving(served, int(served["pid"])):
+            ratio = one.server_us_per_row / one.json_us_per_row
+            print(
+                f"  limit {one.limit:5} {one.walk:6} {one.pages_per_s:7.0f} pages/s {one.server_us_per_row:6.2f} us CPU a row, "
+                f"json.loads {one.json_us_per_row:6.2f} us: {ratio:.2f} x"
+            )
+        print()
+    bare, ours = measure_requests()
+    print(
+        f"one request: {bare.name} {bare.cpu_s / 1.5:.3f} ms CPU, {ours.name} {ours.cpu_s / 1.5:.3f} ms: {ours.cpu_s / bare.cpu_s:.2f} x\n"
+    )
     for claims in arguments.claims:
         found = measure(claims, arguments.page_limit)
         yardstick = next(one for one in found if one.name == "json.loads")
