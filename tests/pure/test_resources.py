@@ -341,3 +341,21 @@ def test_a_column_that_is_not_there_is_a_key_error():
     for ask in (lambda: SHIPPED["nothing"], lambda: SHIPPED["claim"].column("nothing")):
         with pytest.raises(KeyError, match="nothing"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("[resource.invoice.column.supplier]", '[resource.invoice.column.supplierId]\ntype = "text"\nevidence = "inferred"\n'
+         'about = "x"\n\n[resource.invoice.column.supplier]', "2 columns would be called 'supplier_id' in the warehouse"),
+        ('updated = "updatedDate"', 'updated = "supplierCode"', "updated 'supplierCode' must be a timestamp"),
+        ("{companyId}/entity", "{companyId/entity", "path needs its parent's names"),
+    ],
+)  # fmt: skip
+def test_what_the_warehouse_could_not_hold_is_refused_at_the_start(old, new, problem):
+    """A copy of the shipped file with one such edit is a configuration error, long before any call."""
+    text = default_path().read_text()
+    assert old in text
+    with pytest.raises(ConfigError) as caught:
+        parse_catalogue(text.replace(old, new, 1), "my.toml")
+    assert problem in caught.value.what

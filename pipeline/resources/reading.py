@@ -1,152 +1,29 @@
-"""The API as frozen values: reads `configs/prospend.toml` and refuses what does not make sense in it.
-
-Lives here: what a resource and a column are, and the parsing of the file's text. Not here: how a column is decoded
-(`decode`), where it lands in a table (`warehouse.tables`), or any value of a row.
-"""
+"""Reads `configs/prospend.toml`, or a site's own copy, and refuses what does not make sense in it, all at once."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from pipeline.errors import ConfigError
-from pipeline.model import Params
+from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, snake_case
 
 FORMAT = 1
 MONEY_PRECISION, MONEY_SCALE = 18, 4
 _DECIMAL = re.compile(r"decimal\((\d{1,2}),(\d{1,2})\)\Z")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _RESOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
-
-Evidence = Literal["documented", "inferred"]
-
-
-class Kind(Enum):
-    """What a column holds."""
-
-    TEXT = "text"
-    DECIMAL = "decimal"
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-    TIMESTAMP = "timestamp"
-    DATE = "date"
-    OBJECT = "object"
-    LIST = "list"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One field of a record, under the API's own name.
-
-    `precision` and `scale` are set for DECIMAL. `is_money` tells amounts, which are totalled per currency, from rates
-    and quantities, which are not; `currency` names the sibling field with the currency of an amount, or is None. An
-    OBJECT has `columns`; a LIST has `table` and either `columns` (objects) or `item` (plain values).
-    """
-
-    name: str
-    kind: Kind
-    about: str
-    evidence: Evidence
-    precision: int = 0
-    scale: int = 0
-    is_money: bool = False
-    currency: str | None = None
-    aliases: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
-    item: Column | None = None
-    table: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One list of the API, the way of its walks, and its columns in declared order."""
-
-    name: str
-    path: str
-    key: str
-    about: str
-    evidence: Evidence
-    order: Evidence
-    columns: tuple[Column, ...]
-    parent: str | None = None
-    updated: str | None = None
-    filters: tuple[str, ...] = ()
-    requests: tuple[Params, ...] = ((),)
-    switches: tuple[tuple[str, str], ...] = ()
-    only_when: str | None = None
-    accepts_any_envelope: bool = False
-    has_single: bool = False
-
-    @property
-    def context_names(self) -> tuple[str, ...]:
-        """Names of the parents' keys in the path, outermost first: `("companyId", "claimId")`."""
-        return tuple(name for name in _PLACEHOLDER.findall(self.path) if name != "version")
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """The fields that together identify a row: the parents' keys, then its own."""
-        return (*self.context_names, self.key)
-
-    def column(self, name: str) -> Column:
-        """The column with this API name.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Every resource, parents before children, and the hash of the text they were read from."""
-
-    resources: tuple[Resource, ...]
-    source: str = field(compare=False)
-    text_sha256: str
-
-    def __iter__(self) -> Iterator[Resource]:
-        return iter(self.resources)
-
-    def __getitem__(self, name: str) -> Resource:
-        for resource in self.resources:
-            if resource.name == name:
-                return resource
-        raise KeyError(name)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all resources, parents first."""
-        return tuple(resource.name for resource in self.resources)
-
-    def children_of(self, name: str) -> tuple[Resource, ...]:
-        """The resources that are read once for each row of this one."""
-        return tuple(resource for resource in self.resources if resource.parent == name)
-
-    def depth(self, name: str) -> int:
-        """How many parents stand above a resource."""
-        parent = self[name].parent
-        return 0 if parent is None else 1 + self.depth(parent)
-
-
-def snake_case(name: str) -> str:
-    """The warehouse's spelling of an API name: `claimantId` -> `claimant_id`, `address1` stays."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def default_path() -> Path:
     """Where the catalogue that comes with the program lies: in the installed package, or in the source tree."""
-    packaged = Path(__file__).with_name("prospend.toml")
-    return packaged if packaged.exists() else Path(__file__).parent.parent / "configs" / "prospend.toml"
+    package = Path(__file__).parent.parent
+    packaged = package / "prospend.toml"
+    return packaged if packaged.exists() else package.parent / "configs" / "prospend.toml"
 
 
 def read_catalogue(path: Path | None = None) -> Catalogue:
@@ -272,6 +149,7 @@ class _Reader:
                 self.problems.append(f"{where}: {role} {value!r} is not among its columns")
         if any(column.name == resource.key and column.kind in (Kind.OBJECT, Kind.LIST) for column in resource.columns):
             self.problems.append(f"{where}: key {resource.key!r} must be a plain column")
+        self.check_columns(where, resource)
         overlap = names & set(resource.context_names)
         if overlap:
             self.problems.append(f"{where}: {sorted(overlap)} stand in the path already")
@@ -280,6 +158,15 @@ class _Reader:
         sent = {key for request in resource.requests for key, _ in request} | {key for key, _ in resource.switches}
         for key in sorted(sent - set(resource.filters)):
             self.problems.append(f"{where}: parameter {key!r} is sent but not among its filters")
+
+    def check_columns(self, where: str, resource: Resource) -> None:
+        for column in resource.columns:
+            if column.name == resource.updated and column.kind is not Kind.TIMESTAMP:
+                self.problems.append(f"{where}: updated {column.name!r} must be a timestamp")
+        landing = Counter((*map(snake_case, resource.context_names), *_landing_names(resource.columns)))
+        for name, count in landing.items():
+            if count > 1:
+                self.problems.append(f"{where}: {count} columns would be called {name!r} in the warehouse")
 
     def columns(self, where: str, tables: object) -> tuple[Column, ...]:
         if not isinstance(tables, dict) or not tables:
@@ -397,3 +284,13 @@ class _Reader:
                     self.problems.append(f"resource.{resource.name}: table {table!r} is taken by {tables[table]}")
                 tables[table] = resource.name
         return tuple(ordered.values())
+
+
+def _landing_names(columns: Iterable[Column], above: str = "") -> Iterator[str]:
+    """The warehouse's names of the columns that are not lists, those of nested objects included."""
+    for column in columns:
+        name = f"{above}{snake_case(column.name)}"
+        if column.kind is Kind.OBJECT:
+            yield from _landing_names(column.columns, f"{name}_")
+        elif column.kind is not Kind.LIST:
+            yield name

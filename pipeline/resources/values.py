@@ -1,0 +1,131 @@
+"""What a resource and a column are. Not here: how they are read from a file, decoded, or placed in a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from pipeline.model import Params
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+Evidence = Literal["documented", "inferred"]
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    TEXT = "text"
+    DECIMAL = "decimal"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    OBJECT = "object"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of a record, under the API's own name.
+
+    `precision` and `scale` are set for DECIMAL. `is_money` tells amounts, which are totalled per currency, from rates
+    and quantities, which are not; `currency` names the sibling field with the currency of an amount, or is None. An
+    OBJECT has `columns`; a LIST has `table` and either `columns` (objects) or `item` (plain values).
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    evidence: Evidence
+    precision: int = 0
+    scale: int = 0
+    is_money: bool = False
+    currency: str | None = None
+    aliases: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    item: Column | None = None
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One list of the API, the way of its walks, and its columns in declared order."""
+
+    name: str
+    path: str
+    key: str
+    about: str
+    evidence: Evidence
+    order: Evidence
+    columns: tuple[Column, ...]
+    parent: str | None = None
+    updated: str | None = None
+    filters: tuple[str, ...] = ()
+    requests: tuple[Params, ...] = ((),)
+    switches: tuple[tuple[str, str], ...] = ()
+    only_when: str | None = None
+    accepts_any_envelope: bool = False
+    has_single: bool = False
+
+    @property
+    def context_names(self) -> tuple[str, ...]:
+        """Names of the parents' keys in the path, outermost first: `("companyId", "claimId")`."""
+        return tuple(name for name in _PLACEHOLDER.findall(self.path) if name != "version")
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The fields that together identify a row: the parents' keys, then its own."""
+        return (*self.context_names, self.key)
+
+    def column(self, name: str) -> Column:
+        """The column with this API name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every resource, parents before children, and the hash of the text they were read from."""
+
+    resources: tuple[Resource, ...]
+    source: str = field(compare=False)
+    text_sha256: str
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self.resources)
+
+    def __getitem__(self, name: str) -> Resource:
+        for resource in self.resources:
+            if resource.name == name:
+                return resource
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all resources, parents first."""
+        return tuple(resource.name for resource in self.resources)
+
+    def children_of(self, name: str) -> tuple[Resource, ...]:
+        """The resources that are read once for each row of this one."""
+        return tuple(resource for resource in self.resources if resource.parent == name)
+
+    def depth(self, name: str) -> int:
+        """How many parents stand above a resource."""
+        parent = self[name].parent
+        return 0 if parent is None else 1 + self.depth(parent)
+
+
+def snake_case(name: str) -> str:
+    """The warehouse's spelling of an API name: `claimantId` -> `claimant_id`, `address1` stays."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
