@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sandbox_site import TOKEN_VARIABLE, site_of
 
 import pipeline.nightly
 from pipeline.sandbox import Running, SandboxSettings, in_thread
-from pipeline.settings import Api, Settings, Site, Storage, Token
-
-TOKEN_VARIABLE = "PROSPEND_TEST_TOKEN"
+from pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -56,16 +55,6 @@ def sandbox(authority: Path) -> Iterator[Running]:
     """A sandbox with small books, for one test alone."""
     with in_thread(SandboxSettings(state_dir=authority, claims=60)) as running:
         yield running
-
-
-def site_of(sandbox: Running, data_dir: Path, **api: object) -> Settings:
-    """Settings of a site whose source is a sandbox."""
-    return Settings(
-        site=Site(name="test", base_url=sandbox.base_url),
-        token=Token(env=TOKEN_VARIABLE),
-        storage=Storage(data_dir=data_dir),
-        api=Api(ca_file=sandbox.ca_file, **api),
-    )
 
 
 @pytest.fixture

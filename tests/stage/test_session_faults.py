@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import TOKEN_VARIABLE, site_of
+from sandbox_site import TOKEN_VARIABLE, site_of
 from session_world import Jumping, let_sockets_go
 
 import pipeline

@@ -1,0 +1,20 @@
+"""Settings of a site whose source is a sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.sandbox import Running
+from pipeline.settings import Api, Settings, Site, Storage, Token
+
+TOKEN_VARIABLE = "PROSPEND_TEST_TOKEN"
+
+
+def site_of(sandbox: Running, data_dir: Path, **api: object) -> Settings:
+    """Settings of a site whose source is a sandbox."""
+    return Settings(
+        site=Site(name="test", base_url=sandbox.base_url),
+        token=Token(env=TOKEN_VARIABLE),
+        storage=Storage(data_dir=data_dir),
+        api=Api(ca_file=sandbox.ca_file, **api),
+    )
