@@ -167,7 +167,7 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
     except (KeyboardInterrupt, SystemExit) as signalled:
         state = runs.state_line(night.pointer, night.world.clock())
         told = ErrorLines("the run was interrupted", f"run {night.run_id}", state, "run again when ready")
-        record("failed", EXIT_TERMINATED if isinstance(signalled, SystemExit) else EXIT_INTERRUPTED, None, told)
+        record("failed", EXIT_INTERRUPTED if isinstance(signalled, KeyboardInterrupt) else EXIT_TERMINATED, None, told)
         raise
     except Exception as error:
         told = ErrorLines(f"a bug: {type(error).__name__}", f"run {night.run_id}", "nothing published", "report it")
@@ -215,7 +215,10 @@ def _completed(work: Coroutine[None, None, Extracted]) -> Extracted:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        try:
+            return asyncio.run(work)
+        except asyncio.CancelledError:  # whoever ends this process has cancelled the loop's tasks
+            raise SystemExit(EXIT_TERMINATED) from None
     with ThreadPoolExecutor(1, thread_name_prefix="extract") as thread:
         return thread.submit(asyncio.run, work).result()
 

@@ -141,6 +141,8 @@ def find_config(explicit: Path | None, *, working_dir: Path, user_config_dir: Pa
                 return path
         except OSError as error:
             raise ConfigError(f"the settings file cannot be read ({error.strerror})", where=str(path)) from error
+    if explicit is not None:
+        raise ConfigError("the settings file does not exist", where=str(explicit), do="correct --config")
     raise ConfigError(
         "no settings file found",
         where=" and ".join(str(path) for path in tried),
@@ -253,7 +255,8 @@ class _Reader:
         for key, value in values.items():
             if isinstance(value, Path):
                 origin = self.origins.get((name, key))
-                values[key] = (Path.cwd() if origin else self.path.absolute().parent) / self.expanded(name, key, value)
+                folder = Path.cwd() if origin else self.path.absolute().parent
+                values[key] = Path(os.path.normpath(folder / self.expanded(name, key, value)))
         return kind(**values)
 
     def expanded(self, name: str, key: str, path: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
@@ -47,9 +48,11 @@ def run_command(arguments: Sequence[str]) -> int:
     terminations: list[int] = []
 
     def terminate(number: int, _frame: FrameType | None) -> None:
-        # SystemExit passes through asyncio and our own code; DuckDB swallows it, hence the note.
+        # DuckDB swallows an exception of a handler, and asyncio loses one that strikes in a task: hence the note, and
+        # the orderly way where a loop is running.
         terminations.append(number)
-        raise SystemExit(EXIT_TERMINATED)
+        if not _cancelled_running_loop():
+            raise SystemExit(EXIT_TERMINATED)
 
     signal.signal(signal.SIGTERM, terminate)
     with_traceback = "--debug" in arguments
@@ -58,19 +61,38 @@ def run_command(arguments: Sequence[str]) -> int:
     except PipelineError as error:
         _print_error(error, with_traceback=with_traceback)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return EXIT_PUBLISHED
     except click.ClickException as error:
         wrong = ConfigError(
             error.format_message(), where="command line", do="see `prospend --help` or `... COMMAND --help`"
         )
         _print_error(wrong, with_traceback=False)
         return wrong.exit_code
-    except (KeyboardInterrupt, SystemExit, click.Abort):
+    except (KeyboardInterrupt, SystemExit, click.Abort) as stopped:
+        if isinstance(stopped, SystemExit) and not terminations:
+            return EXIT_PUBLISHED  # click's way of saying that the reader of a pipe has gone
         _say("terminated" if terminations else "interrupted", "; `prospend status` tells what readers have")
         return EXIT_TERMINATED if terminations else EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: what arrives here is a bug, and is told as one
         _print_bug(error, with_traceback=with_traceback)
         return EXIT_INTERNAL
     return result if isinstance(result, int) else EXIT_PUBLISHED
+
+
+def _cancelled_running_loop() -> bool:
+    """Whether an event loop is running here, whose tasks are now being cancelled."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        loop = asyncio.get_running_loop() if asyncio else None
+    except RuntimeError:
+        return False
+    if asyncio is None or loop is None:
+        return False
+    tasks = asyncio.all_tasks(loop)
+    loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+    return True
 
 
 def _print_error(error: PipelineError, *, with_traceback: bool) -> None:

@@ -30,7 +30,7 @@ _DEMO_TOKEN = "PROSPEND_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 
 DEMO_QUERIES = (
     (
-        "Claims by status, with the total in the claim's currency",
+        "Claim totals by status, in the claim's currency",
         """SELECT c.status, t.currency_code AS currency, count(DISTINCT c.id) AS claims, sum(t.gross_amount) AS gross
 FROM prospend.claim c JOIN prospend.claim_currency_total t ON (t.company_id, t.claim_id) = (c.company_id, c.id)
 GROUP BY ALL ORDER BY gross DESC LIMIT 8""",
@@ -64,7 +64,7 @@ def run_and_tell(settings: Settings, *, as_json: bool, quiet: bool, environ: dic
     finally:
         if as_json and told:
             _tell(json.dumps(document_of(told[-1]), indent=2))
-    if not as_json:
+    if not as_json and not quiet:
         _tell(_summary(told[-1]))
 
 
@@ -145,6 +145,6 @@ def _summary(report: RunReport) -> str:
             f"{report.calls_used:,} calls, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s"
         ),
         *(f"  note: {visible(check.detail)} ({check.name})" for check in report.checks if not check.passed),
-        f"  {report.warehouse}",
+        f"  readers open {pointer_of(Path(report.warehouse or '').parent.parent)}",
     ]
     return "\n".join(lines)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import click
 from pipeline.cli.sandbox_clock import advance_command
 from pipeline.cli.sandbox_faults import fault_options, faults_command, with_faults
 from pipeline.cli.sandbox_options import openapi_command, serving_options, serving_settings, variants_command
+from pipeline.errors import ConfigError
 
 _STATE = click.option(
     "--state",
@@ -73,6 +78,20 @@ def serve(state: Path, as_json: bool, debug: bool, faults: tuple[str, ...], faul
     asyncio.run(_serve(settings, as_json=as_json))
 
 
+@asynccontextmanager
+async def _reachable(port: int) -> AsyncIterator[None]:
+    """A port that cannot be had is the user's to change."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        where = f"sandbox serve --port {port}"
+        raise ConfigError(
+            f"the port cannot be used ({os.strerror(error.errno)})", where=where, do="choose another"
+        ) from None
+
+
 async def _serve(settings: object, *, as_json: bool) -> None:
     import asyncio
     import signal
@@ -83,7 +102,7 @@ async def _serve(settings: object, *, as_json: bool) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with serving(settings) as served:
+    async with _reachable(settings.port), serving(settings) as served:
         facts = {
             "base_url": served.base_url,
             "ca_file": str(served.ca_file),
@@ -194,7 +213,6 @@ def token_list(state: Path, as_json: bool) -> None:
 @_STATE
 def token_revoke(token_id: str, state: Path) -> None:
     """Revoke a token: the next request with it is refused."""
-    from pipeline.errors import ConfigError
     from pipeline.sandbox import tokens
 
     try:

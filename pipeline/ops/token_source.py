@@ -73,7 +73,11 @@ def _from_file(path: Path, place: str, *, extra_mode: int = 0) -> Secret:
             status = os.fstat(file.fileno())
             raw = file.read(_LONGEST_FILE_BYTES)
     except OSError as error:
-        raise TokenError(f"the token file cannot be read ({error.strerror})", where=place) from None
+        raise TokenError(
+            f"the token file cannot be read ({error.strerror})",
+            where=place,
+            do="correct token.file, or store the token there",
+        ) from None
     mode = stat.S_IMODE(status.st_mode)
     # systemd's grant to the unit's user shows as a group bit of a file that is root's own.
     allowed = extra_mode if status.st_uid == 0 and status.st_gid == 0 else 0
@@ -100,9 +104,15 @@ def _from_command(command: tuple[str, ...], environ: Mapping[str, str]) -> Secre
     except subprocess.TimeoutExpired:
         raise TokenError(f"the token command did not answer within {_COMMAND_TIMEOUT_S} s", where=place) from None
     except OSError as error:
-        raise TokenError(f"the token command cannot be started ({error.strerror})", where=place) from None
+        raise TokenError(
+            f"the token command cannot be started ({error.strerror})", where=place, do="correct token.command"
+        ) from None
     if done.returncode != 0:
-        raise TokenError(f"the token command failed with exit code {done.returncode}", where=place)
+        raise TokenError(
+            f"the token command failed with exit code {done.returncode}",
+            where=place,
+            do="run the command by hand as this user, correct it, run again",
+        )
     return checked_token(_text(done.stdout, place), place=place)
 
 

@@ -99,7 +99,9 @@ class Answer:
         with _asking():
             statements = connection.extract_statements(sql)
             if len(statements) != 1:
-                raise ConfigError(f"one statement is wanted, {len(statements)} were given", where="query")
+                raise ConfigError(
+                    f"one statement is wanted, {len(statements)} were given", where="query", do="ask one at a time"
+                )
             if not _gives_rows(statements[0]):
                 raise ConfigError("the statement gives no rows", where="query", do="ask with SELECT")
             # Binds only: a SELECT is not run yet.
