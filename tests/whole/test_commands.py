@@ -206,3 +206,36 @@ def test_a_mistyped_command_or_option_is_a_configuration_error(prospend):
     assert prospend("rum").code == 10
     assert prospend("run", "--confg", "x").code == 10
     assert prospend("--version").out.startswith("prospend ")
+
+
+def test_a_reader_that_leaves_early_is_no_failure(published):
+    """`query | head -1`: the first line, nothing on standard error, exit 0."""
+    command = f'{sys.executable} -m pipeline query --data {published} --format csv "FROM prospend.expense, range(500)"'
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[0].startswith("company_id,")
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stderr == ""
+
+
+def test_a_command_group_alone_shows_its_help(prospend):
+    """Whoever types only the beginning is shown how to go on."""
+    for words in ((), ("sandbox",), ("token",)):
+        shown = prospend(*words)
+        assert shown.code == 0
+        assert shown.out.startswith("Usage: prospend")
+
+
+def test_a_quiet_run_that_publishes_says_nothing(prospend, site_file):
+    """Under cron, silence is success: no mail."""
+    done = prospend("run", "--quiet", "--config", site_file)
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_port_in_use_is_named(prospend, sandbox, tmp_path):
+    """A second sandbox on the same port: exit 10, and which port."""
+    port = sandbox.base_url.rpartition(":")[2]
+    done = prospend("sandbox", "serve", "--port", port, "--claims", 20, "--state", tmp_path / "state")
+    assert done.code == 10
+    assert port in done.lines["WHERE"]
