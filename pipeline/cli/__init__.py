@@ -70,9 +70,8 @@ def run_command(arguments: Sequence[str]) -> int:
         )
         _print_error(wrong, with_traceback=False)
         return wrong.exit_code
-    except (KeyboardInterrupt, SystemExit, click.Abort) as stopped:
-        if isinstance(stopped, SystemExit) and not terminations:
-            return EXIT_PUBLISHED  # click's way of saying that the reader of a pipe has gone
+    except (KeyboardInterrupt, SystemExit, click.Abort):
+        # Never 0, which says published: a SystemExit without a signal is click's way of saying that a pipe broke.
         _say("terminated" if terminations else "interrupted", "; `prospend status` tells what readers have")
         return EXIT_TERMINATED if terminations else EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: what arrives here is a bug, and is told as one

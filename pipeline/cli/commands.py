@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import data_folder, shared, site_settings
+from pipeline.cli.options import data_folder, shared, site_settings, until_the_reader_leaves
 
 _FORMATS = ("table", "csv", "json", "parquet")
 
@@ -99,7 +99,8 @@ def query(
     """
     from pipeline.cli.results import print_query
 
-    print_query(data_folder(config, data), sql, form or ("json" if as_json else "table"), output)
+    with until_the_reader_leaves():
+        print_query(data_folder(config, data), sql, form or ("json" if as_json else "table"), output)
 
 
 @click.command(short_help="Last runs, age of the data, token days left.")
@@ -124,7 +125,8 @@ def status(
     from pipeline.cli.results import print_status, status_document
 
     document = status_document(config, data, last)
-    if as_json:
-        click.echo(json.dumps(document, indent=2))
-    else:
-        print_status(document)
+    with until_the_reader_leaves():
+        if as_json:
+            click.echo(json.dumps(document, indent=2))
+        else:
+            print_status(document)

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from pipeline import nightly, warehouse
+from pipeline.cli.options import until_the_reader_leaves
 from pipeline.cli.progress import shown
 from pipeline.cli.results import as_text
 from pipeline.cli.text import visible
@@ -81,6 +82,12 @@ def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
         run_and_tell(settings, as_json=as_json, quiet=quiet, environ={_DEMO_TOKEN: served["token"]})
     if as_json:
         return
+    with until_the_reader_leaves():
+        _show_queries(data)
+
+
+def _show_queries(data: Path) -> None:
+    """Three queries with their answers, and how to go on."""
     with warehouse.connect(pointer_of(data)) as connection:
         for title, sql in DEMO_QUERIES:
             click.echo(f"\n{title}\n\n{sql}\n")

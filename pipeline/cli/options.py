@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +30,13 @@ def shared(command: F) -> F:
     for option in (_DEBUG, _QUIET, _JSON, _DATA, _CONFIG):
         command = option(command)
     return command
+
+
+@contextmanager
+def until_the_reader_leaves() -> Iterator[None]:
+    """Printing inside may stop early: a reader such as `head` that has seen enough is no failure."""
+    with suppress(BrokenPipeError):
+        yield
 
 
 def site_settings(config: Path | None, data: Path | None) -> Settings:
