@@ -1,4 +1,4 @@
-"""What to do after an attempt: a table from status or failure to action, and how long to wait.
+"""What to do after an attempt: tables from status to meaning and from kind of failure to wait.
 
 Pure: the random number, the clock and the time spent come in as arguments; the session sleeps.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from types import MappingProxyType
 
 from pipeline.errors import (
     NotPermitted,
@@ -26,7 +27,7 @@ from pipeline.errors import (
 class Kind(Enum):
     """How an attempt failed that another one may not."""
 
-    LIMITED = "429: we ask too often"
+    LIMITED = "429, or 403 that says so: we ask too often"
     BUSY = "503 or 504: the source is overloaded"
     UNWELL = "another status that may pass"
     LATE = "a deadline of ours passed"
@@ -39,12 +40,12 @@ class RetryPolicy:
     """Limits of the one retry layer.
 
     Attempt n (from 1) that fails is followed by a wait drawn evenly from 0 to min(`longest_wait_s`, `first_wait_s` *
-    2**(n-1)) seconds (full jitter), or by exactly what a sane Retry-After asks. A 429 that asks for nothing is followed
-    by `limited_wait_s` * 2**(n-1), at most `longest_limited_wait_s`. Ten attempts: where a fifth of all requests
-    fails, a page is then lost once in ten million.
+    2**(n-1)) seconds (full jitter), or by exactly what a sane Retry-After asks. A limit that asks for nothing is
+    followed by `limited_wait_s` * 2**(n-1), at most `longest_limited_wait_s`. Ten attempts: where a fifth of all
+    requests fails, a page is then lost once in ten million.
 
     `total_s` bounds attempts and waits of one request together; waits that the source asked for, and those after a
-    429, are bounded by the run's deadline instead.
+    limit, are bounded by the run's deadline instead.
     """
 
     attempts: int = 10
@@ -71,47 +72,96 @@ class Stop(Enum):
     DEADLINE = "the wait would end after the run's deadline"
 
 
-# Statuses after which the same request may succeed a little later.
-RETRIED = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
-
 # A wait longer than the longest quota period is a mistake, not a promise.
 _LONGEST_ASKED_S = 31 * 86_400.0
 
-# What every other status means. 200 is the only one that carries data, so the default is a broken contract.
-_REFUSED: dict[int, tuple[type[PipelineError], str, str]] = {
-    400: (RequestRefused, "the source did not accept the request (400)", ""),
-    401: (TokenError, "the source refused the token (401): it is expired, revoked or not of this site", ""),
-    403: (NotPermitted, "the source knows the token but does not permit it to read here (403)", ""),
-    404: (
-        SourceContractBroken,
-        "a list answered 404 (not found); that never means an empty list",
-        "check site.base_url, site.version and the path in configs/prospend.toml",
-    ),
-}
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An answer that no other attempt can change."""
+
+    kind: type[PipelineError]
+    what: str
+    do: str = ""
 
 
-def refusal(status: int, *, leads_away: bool = False) -> PipelineError | None:
-    """The error that a status other than 200 stands for, or None if another attempt may succeed.
+_NO_DATA = _Refusal(SourceContractBroken, "the source answered with status {status}, which carries no data")
+
+# What a status means. 200 alone carries data and is not asked here; one that is not listed breaks the contract.
+_MEANINGS: Mapping[int, Kind | _Refusal] = MappingProxyType(
+    {
+        400: _Refusal(RequestRefused, "the source did not accept the request (400)"),
+        401: _Refusal(TokenError, "the source refused the token (401): it is expired, revoked or not of this site"),
+        403: _Refusal(NotPermitted, "the source knows the token but does not permit it to read here (403)"),
+        404: _Refusal(
+            SourceContractBroken,
+            "a list answered 404 (not found); that never means an empty list",
+            "check site.base_url, site.version and the path in configs/prospend.toml",
+        ),
+        408: Kind.UNWELL,
+        425: Kind.UNWELL,
+        429: Kind.LIMITED,
+        **dict.fromkeys(range(500, 600), Kind.UNWELL),
+        501: _NO_DATA,
+        503: Kind.BUSY,
+        504: Kind.BUSY,
+        505: _NO_DATA,
+    }
+)
+
+
+def judged(status: int, *, leads_away: bool = False, is_limit: bool = False) -> Kind | PipelineError:
+    """What an answer other than 200 means: how the attempt failed, or the error that no other attempt can change.
 
     Args:
         status: as received.
         leads_away: whether it is a redirect to another origin.
+        is_limit: whether its headers say that we ask too often (`says_limited`); only a 403 needs to be asked.
     """
-    if status in RETRIED:
-        return None
     if leads_away:
         return SecurityStop(f"the source redirected to another origin ({status}); the token was not sent there")
-    kind, what, do = _REFUSED.get(
-        status, (SourceContractBroken, f"the source answered with status {status}, which carries no data", "")
-    )
-    return kind(what, do=do)
-
-
-def kind_of(status: int) -> Kind:
-    """How an attempt failed that was answered with one of the statuses `RETRIED`."""
-    if status == 429:
+    if status == 403 and is_limit:
         return Kind.LIMITED
-    return Kind.BUSY if status in (503, 504) else Kind.UNWELL
+    meaning = _MEANINGS.get(status, _NO_DATA)
+    if isinstance(meaning, Kind):
+        return meaning
+    return meaning.kind(meaning.what.format(status=status), do=meaning.do)
+
+
+# Names under which gateways tell how many requests are left, 403 or not. None of them is a standard.
+_LEFT = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
+# The IETF draft's one header, in its later form (`"hour";r=0;t=60`) and its earlier one (`limit=9, remaining=0`).
+_NONE_LEFT = re.compile(r"(?:^|[;,\s])(?:r|remaining)\s*=\s*0+\s*(?:$|[;,])")
+
+
+def says_limited(headers: Mapping[str, str]) -> bool:
+    """Whether headers tell of a limit of requests: a Retry-After, whatever it says, or that none is left.
+
+    No wait is taken from the second kind: whether a reset is an instant or a number of seconds is told nowhere.
+    """
+    told = {name.lower(): value.strip() for name, value in headers.items()}
+    none_left = any(re.fullmatch("0+", told.get(name, "")) for name in _LEFT)
+    return "retry-after" in told or none_left or _NONE_LEFT.search(told.get("ratelimit", "")) is not None
+
+
+class _Wait(Enum):
+    """How long to wait when the source asks for nothing."""
+
+    SHORT = "drawn below a doubling bound; the others go on"
+    SHORT_AFTER_THE_FIRST = "none after the first attempt, then as SHORT: a kept connection ended while idle"
+    LONG_FOR_ALL = "a minute, doubling; no request of the client goes meanwhile"
+
+
+_WAITS: Mapping[Kind, _Wait] = MappingProxyType(
+    {
+        Kind.LIMITED: _Wait.LONG_FOR_ALL,
+        Kind.BUSY: _Wait.SHORT,
+        Kind.UNWELL: _Wait.SHORT,
+        Kind.LATE: _Wait.SHORT,
+        Kind.DROPPED: _Wait.SHORT_AFTER_THE_FIRST,
+        Kind.BROKEN: _Wait.SHORT,
+    }
+)
 
 
 def next_step(
@@ -139,17 +189,22 @@ def next_step(
         return Stop.ATTEMPTS
     if asked_s:
         step = Again(asked_s, holds_all=True)
-    elif kind is Kind.LIMITED and asked_s is None:
-        step = Again(_doubled(policy.limited_wait_s, policy.longest_limited_wait_s, attempt), holds_all=True)
-    elif kind is Kind.DROPPED and attempt == 1:
-        step = Again(0.0)  # a kept connection that the server had closed meanwhile: nobody is at fault
     else:
-        step = Again(random() * _doubled(policy.first_wait_s, policy.longest_wait_s, attempt))
+        # Zero asks for "soon": even a limit is then over.
+        step = _unasked(policy, _Wait.SHORT if asked_s is not None else _WAITS[kind], attempt, random)
     if step.wait_s > left_s:
         return Stop.DEADLINE
     if not step.holds_all and spent_s + step.wait_s > policy.total_s:
         return Stop.TIME
     return step
+
+
+def _unasked(policy: RetryPolicy, wait: _Wait, attempt: int, random: Callable[[], float]) -> Again:
+    if wait is _Wait.LONG_FOR_ALL:
+        return Again(_doubled(policy.limited_wait_s, policy.longest_limited_wait_s, attempt), holds_all=True)
+    if wait is _Wait.SHORT_AFTER_THE_FIRST and attempt == 1:
+        return Again(0.0)
+    return Again(random() * _doubled(policy.first_wait_s, policy.longest_wait_s, attempt))
 
 
 def _doubled(first_s: float, longest_s: float, attempt: int) -> float:

@@ -181,13 +181,15 @@ class Session:
         return Response(body, self.world.clock(), answer.headers.get("Date"))
 
     def _refusal(self, answer: aiohttp.ClientResponse) -> PipelineError | Retryable:
-        refused = retry.refusal(answer.status, leads_away=self._leads_away(answer))
-        if refused is not None:
-            return refused
+        leads_away, is_limit = self._leads_away(answer), retry.says_limited(answer.headers)
+        meaning = retry.judged(answer.status, leads_away=leads_away, is_limit=is_limit)
+        if isinstance(meaning, PipelineError):
+            return meaning
         # A date is compared with the clock that made it.
         now = retry.http_date(answer.headers.get("Date")) or self.world.clock()
         asked_s = retry.retry_after_s(answer.headers.get("Retry-After"), now)
-        return Retryable(f"the source answered {answer.status}", retry.kind_of(answer.status), asked_s)
+        as_limit = " as a limit" if answer.status == 403 else ""
+        return Retryable(f"the source answered {answer.status}{as_limit}", meaning, asked_s)
 
     def _judge_clock(self, answer: aiohttp.ClientResponse) -> None:
         if self._is_clock_judged:

@@ -10,17 +10,17 @@ import pytest
 
 from pipeline.errors import NotPermitted, RequestRefused, SecurityStop, SourceContractBroken, TokenError
 from pipeline.retry import (
-    RETRIED,
+    _WAITS,
     Again,
     Kind,
     RetryPolicy,
     Stop,
     exhausted,
     http_date,
-    kind_of,
+    judged,
     next_step,
-    refusal,
     retry_after_s,
+    says_limited,
 )
 
 NOW = datetime(2026, 3, 1, 16, 30, tzinfo=UTC)
@@ -28,7 +28,10 @@ POLICY = RetryPolicy(
     attempts=4, first_wait_s=1, longest_wait_s=3, total_s=100, limited_wait_s=60, longest_limited_wait_s=200
 )
 FINAL = {400: RequestRefused, 401: TokenError, 403: NotPermitted}
-AGAIN = {408, 425, 429, 500, 502, 503, 504, *range(506, 600)}
+AGAIN = {
+    408: Kind.UNWELL, 425: Kind.UNWELL, 429: Kind.LIMITED, 503: Kind.BUSY, 504: Kind.BUSY,
+    **dict.fromkeys((500, 502, *range(506, 600)), Kind.UNWELL),
+}  # fmt: skip
 
 
 def step(kind=Kind.UNWELL, *, attempt=1, spent_s=0.0, left_s=1e9, draw=1.0, asked_s=None, policy=POLICY):
@@ -39,33 +42,75 @@ def step(kind=Kind.UNWELL, *, attempt=1, spent_s=0.0, left_s=1e9, draw=1.0, aske
 
 @pytest.mark.parametrize("status", [n for n in range(100, 1000) if n != 200])
 def test_every_status_has_its_meaning(status):
-    """Time-outs, rate limits and server failures get another attempt; all other answers but 200 stop the run."""
-    found = refusal(status)
+    """Time-outs, limits and server failures get another attempt, each of its kind; all else but 200 stops the run."""
+    found = judged(status)
     if status in AGAIN:
-        assert found is None
-        assert status in RETRIED
+        assert found is AGAIN[status]
     else:
         assert type(found) is FINAL.get(status, SourceContractBroken)
         assert str(status) in found.what
-    assert isinstance(refusal(status, leads_away=True), SecurityStop) or status in AGAIN
+    assert isinstance(judged(status, leads_away=True, is_limit=True), SecurityStop)
+    limited = judged(status, is_limit=True)
+    if status == 403:
+        assert limited is Kind.LIMITED
+    else:  # what headers say of a limit changes no other status: a 503 with Retry-After stays what it is
+        assert (type(limited), str(limited)) == (type(found), str(found))
 
 
 def test_a_refused_and_an_unpermitted_token_are_told_apart():
     """401 asks for another token, 403 for a permission."""
-    refused, unpermitted = refusal(401), refusal(403)
-    assert refused is not None
-    assert unpermitted is not None
+    refused, unpermitted = judged(401), judged(403)
+    assert isinstance(refused, TokenError)
+    assert isinstance(unpermitted, NotPermitted)
     assert (refused.exit_code, unpermitted.exit_code) == (11, 12)
     assert "issue a new token" in refused.do
     assert "administrator" in unpermitted.do
     assert refused.what != unpermitted.what
 
 
-@pytest.mark.parametrize("status", sorted(AGAIN))
-def test_only_signs_of_overload_are_taken_for_it(status):
-    """429 limits us, 503 and 504 are overload, the rest is merely unwell."""
-    expected = {429: Kind.LIMITED, 503: Kind.BUSY, 504: Kind.BUSY}.get(status, Kind.UNWELL)
-    assert kind_of(status) is expected
+@pytest.mark.parametrize(
+    ("headers", "is_limit"),
+    [
+        ({"Retry-After": "30"}, True), ({"retry-after": "soon"}, True), ({"Retry-After": ""}, True),
+        ({"X-RateLimit-Remaining": "0"}, True), ({"x-ratelimit-remaining": " 00 "}, True),
+        ({"X-Rate-Limit-Remaining": "0"}, True), ({"RateLimit-Remaining": "0"}, True),
+        ({"RateLimit": '"hour";r=0;t=60'}, True), ({"RateLimit": "limit=9, remaining=0, reset=50"}, True),
+        ({"RateLimit": '"hour";r=0'}, True),
+        ({}, False), ({"X-RateLimit-Remaining": "1"}, False), ({"X-RateLimit-Remaining": "10"}, False),
+        ({"X-RateLimit-Remaining": ""}, False), ({"X-RateLimit-Remaining": "none"}, False),
+        ({"X-RateLimit-Remaining": "-0"}, False), ({"X-RateLimit-Limit": "0"}, False),
+        ({"RateLimit": '"hour";r=7;t=0'}, False), ({"RateLimit": '"hour";r=0.5'}, False),
+        ({"RateLimit": '"hour";after=0'}, False), ({"RateLimit": "limit=0, remaining=3"}, False),
+        ({"X-RateLimit-Reset": "0", "Date": "Sun, 01 Mar 2026 16:31:00 GMT"}, False),
+    ],
+)  # fmt: skip
+def test_headers_tell_a_limit_from_a_missing_permission(headers, is_limit):
+    """A Retry-After, whatever it says, or a count of requests left that is nought; anything else is no limit."""
+    assert says_limited(headers) is is_limit
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked_s", "waits"),
+    [
+        (Kind.LIMITED, None, [(60, True), (120, True), (200, True)]),
+        (Kind.BUSY, None, [(1, False), (2, False), (3, False)]),
+        (Kind.UNWELL, None, [(1, False), (2, False), (3, False)]),
+        (Kind.LATE, None, [(1, False), (2, False), (3, False)]),
+        (Kind.DROPPED, None, [(0, False), (2, False), (3, False)]),
+        (Kind.BROKEN, None, [(1, False), (2, False), (3, False)]),
+        *((kind, 0.0, [(1, False), (2, False), (3, False)]) for kind in Kind),
+        *((kind, 42.0, [(42, True)] * 3) for kind in Kind),
+    ],
+)
+def test_every_kind_has_its_waits(kind, asked_s, waits):
+    """The whole table at the greatest draw: each kind, without a word, asked for "soon", and asked for a time."""
+    assert [step(kind, attempt=n, asked_s=asked_s) for n in (1, 2, 3)] == [Again(*wait) for wait in waits]
+    assert step(kind, attempt=4, asked_s=asked_s) is Stop.ATTEMPTS
+
+
+def test_every_kind_stands_in_the_table():
+    """A kind that is added has to be given its waits here and there."""
+    assert {kind for kind in Kind if isinstance(step(kind), Again)} == set(Kind) == set(_WAITS)
 
 
 def test_waits_grow_are_jittered_and_end():

@@ -74,7 +74,7 @@ def test_the_command_lists_every_scenario_once():
 
 def test_a_plan_is_a_plain_value():
     """Read from text it equals the one put together by hand, it hashes, and order and seed count."""
-    by_hand = Plan((Fault("rate-limit", Options((("after", 7),)), Where(share=0.25, times=3)),), seed=9)
+    by_hand = Plan((Fault("rate-limit", Options((("after", 7), ("status", 429))), Where(share=0.25, times=3)),), seed=9)
     assert plan("rate-limit:after=7,share=0.25,times=3", seed=9) == by_hand
     assert hash(by_hand) == hash(plan("rate-limit:after=7,share=0.25,times=3", seed=9))
     assert plan("reset", "nan") != plan("nan", "reset")

@@ -282,10 +282,10 @@ def request_timeout(running: Running) -> int:
     return found.status
 
 
-def limited(running: Running, text: str) -> str | None:
+def limited(running: Running, text: str, status: int = 429) -> str | None:
     running.faults(plan(text))
     found = ask(running)
-    assert found.status == 429
+    assert found.status == status
     assert json.loads(found.body)
     return found.header("retry-after")
 
@@ -297,6 +297,10 @@ def rate_limit(running: Running) -> int:
     assert limited(running, "rate-limit-absurd") == "9" * 20
     assert limited(running, "rate-limit-absurd:value=-1 week") == "-1 week"
     assert limited(running, "rate-limit-bare") is None
+    assert limited(running, "rate-limit:after=17,status=403", 403) == "17"
+    running.faults(plan("rate-limit-bare:status=403,remaining=0"))
+    found = ask(running)
+    assert (found.status, found.header("retry-after"), found.header("x-ratelimit-remaining")) == (403, None, "0")
     for text, low, high in (("rate-limit-date:after=100", 100, 101), ("rate-limit-past", -86_400, -86_399)):
         date = limited(running, text)
         assert date is not None

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from session_world import CLAIMS, Jumping, asked
 
-from pipeline.errors import BudgetReached, SourceUnavailable
+from pipeline.errors import BudgetReached, NotPermitted, SourceUnavailable
 from pipeline.sandbox.faults import plan
 
 
@@ -69,6 +69,27 @@ def test_a_limit_that_stays_grows_the_wait(sandbox):
     assert sandbox.journal.counts.requests == 10
     assert "answered 429 (10 times)" in caught.value.what
     assert caught.value.where == CLAIMS.label
+
+
+@pytest.mark.parametrize(
+    ("fault", "waits"),
+    [("rate-limit:status=403,after=7", [7, 7]), ("rate-limit-bare:status=403,remaining=0", [60, 120])],
+)
+def test_a_403_that_says_it_is_a_limit_is_waited_for(sandbox, fault, waits):
+    """As after a 429: exactly what Retry-After asks, else a minute and longer, and then the answer."""
+    sandbox.faults(plan(f"{fault},times=2"))
+    jumping = Jumping()
+    asked(sandbox, once, jumping)
+    assert [round(wait) for wait in jumping.slept] == waits
+    assert sandbox.journal.counts.statuses == {403: 2, 200: 1}
+
+
+def test_a_403_that_says_nothing_stops_at_once(sandbox):
+    """It is a missing permission: one call, exit 12."""
+    sandbox.faults(plan("rate-limit-bare:status=403"))
+    with pytest.raises(NotPermitted):
+        asked(sandbox, once)
+    assert sandbox.journal.counts.requests == 1
 
 
 def test_a_wait_beyond_the_deadline_stops_at_once_and_says_when_to_come_back(sandbox):

@@ -30,6 +30,11 @@ def limited_for_seconds(case: Case) -> Reply:
     return limited(case, str(case.options.whole("after")))
 
 
+def limited_as(case: Case) -> Reply:
+    """A limit under a chosen status, with Retry-After as a number of seconds: some gateways say 403."""
+    return limited(case, str(case.options.whole("after")), status=case.options.whole("status"))
+
+
 def limited_until(case: Case) -> Reply:
     """429 with Retry-After as a date; a negative time lies in the past.
 
@@ -46,14 +51,15 @@ def limited_absurdly(case: Case) -> Reply:
 
 
 def limited_without_word(case: Case) -> Reply:
-    """429 and no Retry-After."""
-    return _error(case, 429)
+    """A limit without Retry-After; it may tell how many requests are left."""
+    reply = _error(case, case.options.whole("status"))
+    left = case.options.text("remaining")
+    return _with(reply, "X-RateLimit-Remaining", left) if left else reply
 
 
-def limited(case: Case, retry_after: str) -> Reply:
-    """429 that says when to come back."""
-    reply = _error(case, 429)
-    return dataclasses.replace(reply, headers=(*reply.headers, ("Retry-After", retry_after)))
+def limited(case: Case, retry_after: str, *, status: int = 429) -> Reply:
+    """A limit that says when to come back."""
+    return _with(_error(case, status), "Retry-After", retry_after)
 
 
 def token_revoked(case: Case) -> Reply:
@@ -78,6 +84,10 @@ def elsewhere(case: Case) -> str:
     """The origin to lead to: `plain` stands for this server in plain HTTP."""
     origin = case.options.text("origin")
     return f"http://{case.request.headers.get('host', 'localhost')}" if origin == "plain" else origin.rstrip("/")
+
+
+def _with(reply: Reply, name: str, value: str) -> Reply:
+    return dataclasses.replace(reply, headers=(*reply.headers, (name, value)))
 
 
 def _error(case: Case, status: int, message: str | None = None) -> Reply:

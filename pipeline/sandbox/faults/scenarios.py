@@ -61,6 +61,7 @@ def _origin(default: str) -> Option:
 
 
 _REDIRECT_STATUS: Final = Option("status", int, 302, "status of the redirect", least=300, most=399)
+_LIMIT_STATUS: Final = Option("status", int, 429, "the status; some gateways limit with 403", least=400, most=499)
 _FOREIGN: Final = "https://elsewhere.invalid"
 _BODY, _PACKED = "the body", "the compressed body"
 
@@ -111,7 +112,7 @@ _TABLE: Final = (
         ),
     ),
     Scenario("request-timeout", "408", refusals.request_timeout),
-    Scenario("rate-limit", "429 with Retry-After in seconds", refusals.limited_for_seconds, options=(_after(1),)),
+    Scenario("rate-limit", "429 with Retry-After in seconds", refusals.limited_as, options=(_after(1), _LIMIT_STATUS)),
     Scenario("rate-limit-date", "429 with Retry-After as a date", refusals.limited_until, options=(_after(2),)),
     Scenario(
         "rate-limit-past",
@@ -125,7 +126,15 @@ _TABLE: Final = (
         refusals.limited_absurdly,
         options=(Option("value", str, "99999999999999999999", "what Retry-After says"),),
     ),
-    Scenario("rate-limit-bare", "429 without Retry-After", refusals.limited_without_word),
+    Scenario(
+        "rate-limit-bare",
+        "429 without Retry-After",
+        refusals.limited_without_word,
+        options=(
+            _LIMIT_STATUS,
+            Option("remaining", str, "", "what X-RateLimit-Remaining says; nothing leaves it out"),
+        ),
+    ),
     Scenario("reset", "the connection is reset", framing.reset, options=(_at(0, "the answer"),)),
     Scenario("cut-body", "the body ends before its promised length", framing.cut_body, options=(_at(-1, _BODY),)),
     Scenario("cut-chunks", "a chunked body without its last chunk", framing.cut_chunks, options=(_at(-1, _BODY),)),
