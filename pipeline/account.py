@@ -15,7 +15,7 @@ from pipeline.extract import Extracted
 from pipeline.model import CheckResult, ControlTotal, ErrorLines, Outcome, ResourceResult, RunReport
 from pipeline.resources import Catalogue
 from pipeline.settings import Settings
-from pipeline.snapshot import SealedResource, Staging
+from pipeline.snapshot import KeptPages, SealedResource, Staging
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Achieved:
     results: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     advice: tuple[str, ...] = ()
+    pages_kept: int = 0
 
 
 def results_of(
@@ -51,6 +52,12 @@ def results_of(
     )
 
 
+def reading_of(settings: Settings, catalogue: Catalogue) -> str:
+    """Names all that decides what a run reads: a later run may use its pages only if that is the same."""
+    decides = (settings.site, settings.api.page_limit, settings.extract, catalogue.text_sha256, versions())
+    return sha256(repr(decides).encode()).hexdigest()
+
+
 def manifest_facts(
     settings: Settings,
     catalogue: Catalogue,
@@ -58,11 +65,14 @@ def manifest_facts(
     extracted: Extracted,
     staging: Staging,
     achieved: Achieved,
+    kept: KeptPages,
 ) -> dict[str, Any]:
     """What the manifest says beside its parts."""
     return {
         "site": settings.site.name,
         "started_at": started_at.isoformat(),
+        "reading_began_at": kept.began.began_at.isoformat(),
+        "went_on_from": list(kept.earlier),
         "versions": versions(),
         "settings_sha256": sha256(repr(replace(settings, source=None)).encode()).hexdigest(),
         "catalogue_sha256": catalogue.text_sha256,

@@ -6,7 +6,8 @@
     ├── NotPermitted                  12   a person grants the permission
     ├── SourceUnavailable             20   run again later
     ├── SourceContractBroken          21   the source changed: running again will not help
-    │   └── RequestRefused            21   the request was not accepted as put
+    │   ├── RequestRefused            21   the request was not accepted as put
+    │   └── NotThere                  21   the path or cursor is not known (any more)
     ├── SecurityStop                  22   treat as an attack until shown otherwise
     ├── LocalResource                 30   free disk, memory or time
     ├── LocalAccess                   31   repair file permissions
@@ -42,6 +43,7 @@ class PipelineError(Exception):
 
     exit_code: ClassVar[int] = EXIT_INTERNAL
     title: ClassVar[str] = "FAILED"
+    keeps_pages: ClassVar[bool] = False  # whether what was read so far is sound, and a later run may go on from it
     default_do: ClassVar[str] = "report this as a bug; readers are unaffected"
 
     def __init__(self, what: str, *, where: str = "", state: str = "", do: str = "") -> None:
@@ -88,6 +90,7 @@ class TokenError(PipelineError):
 
     exit_code = 11
     title = "CREDENTIAL"
+    keeps_pages = True
     default_do = (
         "issue a new token (ProSpend, admin role: Setup > API Tokens > New Token), store it where the "
         "[token] section points, run again; nothing else is needed"
@@ -99,6 +102,7 @@ class NotPermitted(PipelineError):
 
     exit_code = 12
     title = "SCOPE"
+    keeps_pages = True
     default_do = "have the token issued by an administrator who may read this resource, then run again"
 
 
@@ -107,6 +111,7 @@ class SourceUnavailable(PipelineError):
 
     exit_code = 20
     title = "SOURCE_TRANSIENT"
+    keeps_pages = True
     default_do = "run again later; if it fails for several nights, contact ProSpend support"
 
 
@@ -124,6 +129,12 @@ class RequestRefused(SourceContractBroken):
     default_do = "check the resource's filters in configs/prospend.toml, and api.page_limit"
 
 
+class NotThere(SourceContractBroken):
+    """The source does not know what was asked for, or no longer: a path, or a cursor (404, 410, 419)."""
+
+    default_do = "check site.base_url, site.version and the path in configs/prospend.toml"
+
+
 class SecurityStop(PipelineError):
     """Something that could expose the token or the machine: certificate, foreign origin, oversized body."""
 
@@ -137,6 +148,7 @@ class LocalResource(PipelineError):
 
     exit_code = 30
     title = "LOCAL_RESOURCE"
+    keeps_pages = True
     default_do = "free disk space on the volume of storage.data_dir (or raise the limit), run again"
 
 
@@ -145,6 +157,7 @@ class LocalAccess(PipelineError):
 
     exit_code = 31
     title = "LOCAL_ACCESS"
+    keeps_pages = True
     default_do = "make storage.data_dir owned and writable by the user that runs prospend, run again"
 
 
@@ -169,6 +182,7 @@ class BudgetReached(PipelineError):
 
     exit_code = 42
     title = "BUDGET"
+    keeps_pages = True
     default_do = "run again when the budget allows it"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from pipeline.decode import Envelope, parent_keys, split_envelope
-from pipeline.errors import ConfigError, PipelineError, RequestRefused, SecurityStop
+from pipeline.errors import ConfigError, NotThere, PipelineError, RequestRefused, SecurityStop, SourceContractBroken
 from pipeline.model import Context, Observe, Page, PageRead, Request, Response, Send, Walk
 from pipeline.paginate import LIMITS, WalkProgress, next_limit
 from pipeline.resources import Catalogue, Resource
@@ -23,6 +23,8 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 _BLOCK_PAGES = 4096
 # While more child walks than this wait, no further page of a parent's list is asked for: memory stays flat.
 _WAITING_CHILDREN = 4096
+# How often a walk whose cursor the source no longer takes begins anew. It never goes on from a guess.
+_NEW_BEGINNINGS = 2
 
 Deliver = Callable[[Resource, Sequence[Page]], Awaitable[None]]
 """Takes pages of one resource, in order of arrival, and returns when it has room for more."""
@@ -64,13 +66,14 @@ class Extracted:
 
 @dataclass(slots=True)
 class _OpenWalk:
-    """A walk under way and the cursor of its next page."""
+    """A walk under way and the cursor of its next page; `turn` counts how often it began anew."""
 
     walk: Walk
     resource: Resource
     path: str
     cursor: str | None = None
     limit: int = 0
+    turn: int = 0
     progress: WalkProgress = field(default_factory=WalkProgress)
 
 
@@ -209,9 +212,14 @@ class _Extraction:
             # Filters are sent again with every cursor: whether a cursor remembers them is not documented.
             params = (*walk.walk.params, ("limit", str(walk.limit)), *cursor)
             try:
-                return await self.send(Request(walk.path, params, walk.resource.name, label))
-            except RequestRefused:
-                smaller = next_limit(walk.limit) if self.scope.page_limit is None and walk.cursor is None else None
+                return await self.send(Request(walk.path, params, walk.resource.name, label, walk.turn))
+            except (RequestRefused, NotThere) as refused:
+                if walk.cursor is not None:
+                    _begin_anew(walk, refused)
+                    continue
+                # A refused cursor is no sign of a refused page size: a walk that began anew keeps its own.
+                may_lower = self.scope.page_limit is None and not walk.turn and isinstance(refused, RequestRefused)
+                smaller = next_limit(walk.limit) if may_lower else None
                 if smaller is None:
                     raise
                 self.limit = min(self.limit, smaller)
@@ -262,6 +270,23 @@ class _Extraction:
         pages, self.gathered[resource.name] = self.gathered[resource.name], []
         self.gathered_bytes[resource.name] = 0
         await self.deliver(resource, pages)
+
+
+def _begin_anew(walk: _OpenWalk, refused: PipelineError) -> None:
+    """The walk's next page is its first again; what it has read so far stays, and newer versions replace it.
+
+    Raises:
+        SourceContractBroken: it has begun anew often enough.
+    """
+    if walk.turn == _NEW_BEGINNINGS:
+        raise SourceContractBroken(
+            f"the source gave up the walk's cursor on each of {walk.turn + 1} tries ({refused.what}); "
+            f"{walk.progress.pages:,} pages were read in all",
+            do="ask ProSpend how long cursors live; a greater api.concurrency or api.page_limit makes walks shorter",
+        ) from None
+    walk.turn += 1
+    walk.cursor = None
+    walk.progress = walk.progress.begun_anew()
 
 
 def filled_path(template: str, version: str, context: Context) -> str:

@@ -38,13 +38,15 @@ class World:
 class Request:
     """One GET: a path under the base URL (percent-encoded) and its query parameters.
 
-    `resource` is what the call is counted under; `label` says where in the run it stands, for messages.
+    `resource` is what the call is counted under; `label` says where in the run it stands, for messages; `turn` is 0, or
+    greater where a run asks the same once more on purpose.
     """
 
     path: str
     params: Params = ()
     resource: str = ""
     label: str = ""
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,16 @@ class StageBegan:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRunUnfinished:
-    """What an earlier run left unsealed was removed: it was killed, or the machine stopped."""
+    """An earlier run did not publish, and what became of what it left.
+
+    `was_killed` tells that it left no record: a kill, or the machine stopped. `pages` counts the pages it had kept;
+    they are used by this run, unless `not_used` says why not.
+    """
 
     run_id: str
+    was_killed: bool
+    pages: int = 0
+    not_used: str = ""
 
 
 Event = PageRead | StageBegan | EarlierRunUnfinished

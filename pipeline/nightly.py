@@ -13,14 +13,14 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from pipeline import auth, budget, checks, warehouse
-from pipeline.account import Achieved, manifest_facts, program_version, report_of, results_of
+from pipeline import auth, budget, checks, earlier, warehouse
+from pipeline.account import Achieved, manifest_facts, program_version, reading_of, report_of, results_of
 from pipeline.auth import Secret
 from pipeline.decode import decode_pages
 from pipeline.durable import make_folder, os_failure, storing
@@ -36,7 +36,6 @@ from pipeline.errors import (
 from pipeline.extract import Extracted, Scope, extract
 from pipeline.model import (
     CheckResult,
-    EarlierRunUnfinished,
     ErrorLines,
     Observe,
     Outcome,
@@ -52,8 +51,19 @@ from pipeline.ops.token_source import find_token
 from pipeline.planning import RunPlan, plan_of
 from pipeline.resources import Catalogue, Resource, read_catalogue
 from pipeline.session import open_session
-from pipeline.settings import Settings
-from pipeline.snapshot import QUARANTINE, SealedResource, Staging, read_manifest, seal, sealed_runs, sweep
+from pipeline.settings import Settings, seconds_of
+from pipeline.snapshot import (
+    QUARANTINE,
+    Began,
+    KeptPages,
+    SealedResource,
+    Staging,
+    begin,
+    go_on,
+    read_manifest,
+    seal,
+    sealed_runs,
+)
 from pipeline.totals import add_totals
 
 _DECODERS = 2
@@ -159,14 +169,15 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
     try:
         published = _stages(night, token, achieved)
     except PipelineError as error:
-        error.filled_in(where=f"run {night.run_id}", state=runs.state_line(night.pointer, night.world.clock()))
+        error.filled_in(where=f"run {night.run_id}", state=_state(night, achieved))
         what, where, state, do = (text for _, text in error.lines())
         outcome: Outcome = "refused" if isinstance(error, CheckRefused) else "failed"
         record(outcome, error.exit_code, None, ErrorLines(what, where, state, do))
         raise
     except (KeyboardInterrupt, SystemExit) as signalled:
-        state = runs.state_line(night.pointer, night.world.clock())
-        told = ErrorLines("the run was interrupted", f"run {night.run_id}", state, "run again when ready")
+        told = ErrorLines(
+            "the run was interrupted", f"run {night.run_id}", _state(night, achieved), "run again when ready"
+        )
         record("failed", EXIT_INTERRUPTED if isinstance(signalled, KeyboardInterrupt) else EXIT_TERMINATED, None, told)
         raise
     except Exception as error:
@@ -177,24 +188,42 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
 
 
 def _stages(night: _Night, token: Secret, achieved: Achieved) -> Path:
-    """The way of the data. Returns the published file."""
-    achieved.calls_planned = _planned_calls(night)
-    earlier = {*sweep(night.data_dir), *sealed_runs(night.data_dir)}
-    for run_id in records.unrecorded(night.data_dir, earlier):
-        records.save(night.data_dir, runs.report_of_unfinished(night.data_dir, run_id))
-        night.observe(EarlierRunUnfinished(run_id))
-    warehouse.sweep(_building(night).parent)
+    """Make room, go on from what an earlier run kept, then the way of the data. Returns the published file."""
+    began = Began(night.run_id, night.started_at, reading_of(night.settings, night.catalogue))
+    lefts = earlier.judged(night.data_dir, began, within_s=seconds_of(night.settings.extract.resume_within))
+    used = next((left for left, not_used in lefts if not not_used), None)
+    achieved.calls_planned = _planned_calls(night, used.pages if used else 0)
+    folder = night.data_dir / "staging" / night.run_id
+    kept = begin(folder, began) if used is None else go_on(used, folder)
+    earlier.tidy(night.data_dir, night.run_id, lefts, night.observe)
+    try:
+        published = _way_of_the_data(night, token, achieved, kept)
+    except BaseException as failure:
+        are_sound = not isinstance(failure, Exception) or (isinstance(failure, PipelineError) and failure.keeps_pages)
+        if are_sound and kept.count:
+            kept.close()
+            achieved.pages_kept = kept.count
+        else:
+            kept.discard()  # the next run must not meet the same pages again
+        raise
+    with suppress(PipelineError):  # published is published; the next run sweeps what could not be removed
+        kept.discard()
+    return published
+
+
+def _way_of_the_data(night: _Night, token: Secret, achieved: Achieved, kept: KeptPages) -> Path:
+    """Extract, seal, load, check, publish; whatever fails, nothing is left of it but the kept pages."""
     staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
     try:
         night.observe(StageBegan("extract"))
-        extracted = _completed(_extract(night, token, staging, achieved))
+        extracted = _completed(_extract(night, token, staging, achieved, kept))
         night.observe(StageBegan("seal"))
         sealed = staging.seal_parts()
         achieved.results = results_of(extracted, sealed, staging, achieved.calls)
-        facts = manifest_facts(night.settings, night.catalogue, night.started_at, extracted, staging, achieved)
+        facts = manifest_facts(night.settings, night.catalogue, night.started_at, extracted, staging, achieved, kept)
         manifest_sha256 = seal(night.data_dir, night.run_id, facts, sealed)
         night.observe(StageBegan("load"))
-        built = _load(night, sealed, staging, achieved, manifest_sha256)
+        built = _load(night, sealed, staging, achieved, manifest_sha256, kept.began.began_at)
         night.observe(StageBegan("check"))
         achieved.checks = _check(night, token, sealed, staging, achieved, built)
         warehouse.finish(built, achieved.checks)
@@ -223,16 +252,19 @@ def _completed(work: Coroutine[None, None, Extracted]) -> Extracted:
         return thread.submit(asyncio.run, work).result()
 
 
-def _planned_calls(night: _Night) -> int | None:
-    """Expected calls, None before the first run. A run that the month has no room for does not begin."""
+def _planned_calls(night: _Night, pages_kept: int) -> int | None:
+    """Expected calls, None before the first run. A run that the month has no room for does not begin.
+
+    Pages that an earlier run kept need no call; one more is planned at least.
+    """
     settings, now = night.settings, night.world.clock()
     calls = plan_next(settings).calls
     used = used_now(folder_of(night.data_dir, settings.site.name), now)
-    budget.refuse_if_hopeless(settings.budget, used, calls or 1, now)
+    budget.refuse_if_hopeless(settings.budget, used, max(1, (calls or 1) - pages_kept), now)
     return calls
 
 
-async def _extract(night: _Night, token: Secret, staging: Staging, achieved: Achieved) -> Extracted:
+async def _extract(night: _Night, token: Secret, staging: Staging, achieved: Achieved, kept: KeptPages) -> Extracted:
     """Read everything; decode and write on other threads, so that the network never waits for the processor."""
     settings = night.settings
     loop = asyncio.get_running_loop()
@@ -259,13 +291,18 @@ async def _extract(night: _Night, token: Secret, staging: Staging, achieved: Ach
         ) as session:
             achieved.calls = session.calls
             try:
-                return await extract(scope, session.send, deliver, night.observe)
+                return await extract(scope, kept.answering(session.send), deliver, night.observe)
             finally:
                 achieved.advice = tuple(session.advice)
 
 
 def _load(
-    night: _Night, sealed: Sequence[SealedResource], staging: Staging, achieved: Achieved, manifest_sha256: str
+    night: _Night,
+    sealed: Sequence[SealedResource],
+    staging: Staging,
+    achieved: Achieved,
+    manifest_sha256: str,
+    data_as_at: datetime,
 ) -> warehouse.Built:
     """The new warehouse file stands aside, loaded from the sealed parts."""
     parts = [
@@ -283,7 +320,7 @@ def _load(
         quarantined=staging.quarantined(),
         notes=staging.notes(),
         manifest_sha256=manifest_sha256,
-        data_as_at=night.started_at,
+        data_as_at=data_as_at,
     )
     target = _building(night)
     make_folder(target.parent)
@@ -335,6 +372,14 @@ def _refuse(results: Sequence[CheckResult]) -> None:
     failed = checks.refusals(results)
     if failed:
         raise CheckRefused("; ".join(f"check {one.name} did not pass: {one.detail}" for one in failed), where="check")
+
+
+def _state(night: _Night, achieved: Achieved) -> str:
+    """What readers have, and what the next run has, in one line."""
+    state = runs.state_line(night.pointer, night.world.clock())
+    if not achieved.pages_kept:
+        return state
+    return f"{state}; the {achieved.pages_kept:,} pages read so far are kept, and the next run goes on from them"
 
 
 def _building(night: _Night) -> Path:

@@ -56,6 +56,10 @@ class WalkProgress:
             raise SourceContractBroken(f"the walk did not end within {MOST_PAGES:,} pages")
         return True
 
+    def begun_anew(self) -> WalkProgress:
+        """The progress of the same walk from its first page again: what was read counts, what was seen is forgotten."""
+        return WalkProgress(self.pages, self.records)
+
     def _check_cursor(self, cursor: str) -> None:
         if len(cursor) > LONGEST_CURSOR or not cursor.isprintable():
             raise SecurityStop(f"a cursor of {len(cursor):,} characters or with control characters was refused")

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from pipeline.errors import (
     NotPermitted,
+    NotThere,
     PipelineError,
     RequestRefused,
     SecurityStop,
@@ -93,12 +94,10 @@ _MEANINGS: Mapping[int, Kind | _Refusal] = MappingProxyType(
         400: _Refusal(RequestRefused, "the source did not accept the request (400)"),
         401: _Refusal(TokenError, "the source refused the token (401): it is expired, revoked or not of this site"),
         403: _Refusal(NotPermitted, "the source knows the token but does not permit it to read here (403)"),
-        404: _Refusal(
-            SourceContractBroken,
-            "a list answered 404 (not found); that never means an empty list",
-            "check site.base_url, site.version and the path in configs/prospend.toml",
-        ),
+        404: _Refusal(NotThere, "a list answered 404 (not found); that never means an empty list"),
         408: Kind.UNWELL,
+        410: _Refusal(NotThere, "a list answered 410 (gone); that never means an empty list"),
+        419: _Refusal(NotThere, "the source answered 419: what was asked for has expired"),
         425: Kind.UNWELL,
         429: Kind.LIMITED,
         **dict.fromkeys(range(500, 600), Kind.UNWELL),

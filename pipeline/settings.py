@@ -28,6 +28,9 @@ TOKEN_PLACES = ("env", "file", "command", "keyring", "credential")
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+Duration = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,5}[smhd]$")]
+"""A whole number and its unit: seconds, minutes, hours or days."""
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What to read beyond the source's defaults."""
+    """What to read beyond the source's defaults, and for how long pages of a run that ended early are still used."""
 
     include_personal: bool = False
     include_omitted: bool = False
+    resume_within: Duration = "3d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,11 @@ SECTIONS: dict[str, type] = {
     "storage": Storage,
     "checks": Checks,
 }
+
+
+def seconds_of(duration: Duration) -> int:
+    """The seconds that a setting such as "15m" or "7d" means."""
+    return int(duration[:-1]) * _UNITS_S[duration[-1]]
 
 
 def find_config(explicit: Path | None, *, working_dir: Path, user_config_dir: Path) -> Path:

@@ -97,7 +97,14 @@ def _live() -> Iterator[Observe]:
 
 
 def _unfinished(event: EarlierRunUnfinished) -> str:
-    return f"earlier run {event.run_id} did not finish; what it left is tidied up, readers were not affected"
+    how = "did not finish" if event.was_killed else "stopped early"
+    if not event.pages:
+        became = "what it left is tidied up"
+    elif event.not_used:
+        became = f"its {event.pages:,} pages are not used: {event.not_used}"
+    else:
+        became = f"its {event.pages:,} pages are used and not asked for again"
+    return f"earlier run {event.run_id} {how}, readers were not affected; {became}"
 
 
 def _say(line: str) -> None:

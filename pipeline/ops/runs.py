@@ -53,15 +53,21 @@ def state_line(pointer: Path, now: datetime) -> str:
     return f"nothing published; readers remain on the warehouse of {since:%Y-%m-%d %H:%M} UTC ({hours:.0f} h old)"
 
 
+def is_published(data_dir: Path, run_id: str) -> bool:
+    """Whether readers open what this run made."""
+    published = generation_of(data_dir, run_id)
+    return published.exists() and pointer_of(data_dir).resolve() == published.resolve()
+
+
 def report_of_unfinished(data_dir: Path, run_id: str) -> RunReport:
     """The record of a run that was killed before it could write its own; when it ended is not known."""
     try:
         started_at = started_at_of(run_id)
     except ValueError:
         started_at = datetime.fromtimestamp(0, UTC)
-    published = generation_of(data_dir, run_id)
-    if published.exists() and pointer_of(data_dir).resolve() == published.resolve():
-        return RunReport(run_id, "published", EXIT_PUBLISHED, started_at, started_at, str(published), None, 0)
+    if is_published(data_dir, run_id):
+        published = str(generation_of(data_dir, run_id))
+        return RunReport(run_id, "published", EXIT_PUBLISHED, started_at, started_at, published, None, 0)
     told = ErrorLines(
         what="the run ended without a word: it was killed, or the machine stopped",
         where=f"run {run_id}",

@@ -102,12 +102,12 @@ class Journal:
 
     @property
     def counts(self) -> Counts:
-        """The counts of all requests so far."""
+        """The counts of all requests so far; may be asked from another thread than the server's."""
         return Counts(
             requests=self._statuses.total(),
             statuses=dict(self._statuses),
             requests_by_resource=dict(self._requests),
             records=dict(self._records),
-            keys={n: int(seen.sum()) + len(self._seen_injected.get(n, ())) for n, seen in self._seen.items()},
+            keys={n: int(seen.sum()) + len(self._seen_injected.get(n, ())) for n, seen in tuple(self._seen.items())},
             faults=dict(self._faults),
         )

@@ -94,12 +94,17 @@ def previous_manifest(data_dir: Path, run_id: str) -> dict[str, str] | None:
     return {"run_id": earlier[-1], "sha256": document["sha256"]}
 
 
-def sweep(data_dir: Path) -> tuple[str, ...]:
-    """Remove what runs that never sealed left behind; their ids. Called under the run lock only."""
+def sweep(data_dir: Path, *, under_way: str = "") -> tuple[str, ...]:
+    """Remove what runs that never sealed left behind; their ids. Called under the run lock only.
+
+    What the run `under_way` has staged stays.
+    """
     unsealed: set[str] = set()
     sealed = set(sealed_runs(data_dir))
     with storing(f"sweep · {data_dir}"):
         for folder in (data_dir / "staging").glob("*"):
+            if folder.name == under_way:
+                continue
             if folder.is_dir() and not folder.is_symlink():
                 unsealed.add(folder.name)
                 shutil.rmtree(folder)

@@ -154,7 +154,10 @@ class Staging:
         for writing in self.writing.values():
             with writing.lock, contextlib.suppress(OSError, pa.ArrowException):  # it is about to be removed
                 writing.writer.close()
-        shutil.rmtree(self.root, ignore_errors=True)
+        for folder in self.root.glob("*/"):
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # kept pages may stand in it
+            self.root.rmdir()
         if not (self.data_dir / "runs" / self.run_id / "manifest.json").exists():
             for name in (*self.writing, QUARANTINE):
                 shutil.rmtree(self.data_dir / "snapshots" / name / f"run={self.run_id}", ignore_errors=True)
@@ -166,8 +169,6 @@ class Staging:
         quarantined = self.quarantined()
         if quarantined:
             sealed = (*sealed, self._seal_quarantine(quarantined))
-        with storing(f"staging · {self.root}"):
-            shutil.rmtree(self.root)
         return sealed
 
     def _seal(self, writing: _Writing) -> SealedResource:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from pipeline.errors import NotPermitted, RequestRefused, SecurityStop, SourceContractBroken, TokenError
+from pipeline.errors import NotPermitted, NotThere, RequestRefused, SecurityStop, SourceContractBroken, TokenError
 from pipeline.retry import (
     _WAITS,
     Again,
@@ -27,7 +27,7 @@ NOW = datetime(2026, 3, 1, 16, 30, tzinfo=UTC)
 POLICY = RetryPolicy(
     attempts=4, first_wait_s=1, longest_wait_s=3, total_s=100, limited_wait_s=60, longest_limited_wait_s=200
 )
-FINAL = {400: RequestRefused, 401: TokenError, 403: NotPermitted}
+FINAL = {400: RequestRefused, 401: TokenError, 403: NotPermitted, **dict.fromkeys((404, 410, 419), NotThere)}
 AGAIN = {
     408: Kind.UNWELL, 425: Kind.UNWELL, 429: Kind.LIMITED, 503: Kind.BUSY, 504: Kind.BUSY,
     **dict.fromkeys((500, 502, *range(506, 600)), Kind.UNWELL),

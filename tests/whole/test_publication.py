@@ -44,7 +44,7 @@ def test_a_reader_keeps_its_night_and_the_next_one_sees_the_new(site: Settings):
 
 @pytest.mark.parametrize("stage", ["extract", "seal", "load", "check", "publish"])
 def test_a_failure_in_any_stage_leaves_the_earlier_night(site: Settings, stage: str):
-    """Whatever breaks, readers keep the last good warehouse, nothing is left behind, and the next run publishes."""
+    """Whatever breaks, readers keep the last good warehouse, only pages are left, and the next run publishes."""
     first = pipeline.run(site)
 
     def fail(event: object) -> None:
@@ -57,8 +57,12 @@ def test_a_failure_in_any_stage_leaves_the_earlier_night(site: Settings, stage: 
     assert run_ids(data_dir) == first.run_id
     assert "readers remain on the warehouse of" in caught.value.state
     assert [path.name for path in (data_dir / "warehouse").iterdir()] == [f"{first.run_id}.duckdb"]
-    assert not any((data_dir / "staging").iterdir())
+    assert staged_files(data_dir) == (set() if stage == "extract" else {"pages.kept"})
     assert pipeline.run(site).run_id == run_ids(data_dir) != first.run_id
+
+
+def staged_files(data_dir: Path) -> set[str]:
+    return {path.name for path in (data_dir / "staging").rglob("*") if path.is_file()}
 
 
 def kill_at(site_file: Path, home: Path, stage: str) -> int:
@@ -125,7 +129,7 @@ def test_kill_9_while_walking_by_the_real_command(
 
 
 def test_sigterm_ends_in_order(site_file: Path, sandbox: Running, tmp_path: Path):
-    """SIGTERM: exit 143, nothing staged is left, nothing is published."""
+    """SIGTERM: exit 143, nothing is published, and of what was staged only the pages are left."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--quiet", "--config", str(site_file)],
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
@@ -138,7 +142,7 @@ def test_sigterm_ends_in_order(site_file: Path, sandbox: Running, tmp_path: Path
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
     assert "terminated" in err
-    assert not any((tmp_path / "data" / "staging").iterdir())
+    assert staged_files(tmp_path / "data") <= {"pages.kept"}
     ((record,),) = [recent(tmp_path / "data", 5)]
     assert (record["outcome"], record["exit_code"]) == ("failed", 143)
     assert not pointer_of(tmp_path / "data").exists()

@@ -1,0 +1,243 @@
+"""Pages as they were received, kept until their run is published: a run that ended early goes on from them.
+
+One file a run, appended to as answers arrive. The next run reads it instead of asking the source again; everything
+else of a run is computed from pages, so nothing else is kept. A kill loses no page that was appended; what a power loss
+tears off the end is cut away and asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final
+
+import pyarrow as pa
+
+from pipeline.durable import make_folder, storing, sync
+from pipeline.errors import LocalResource
+from pipeline.model import Request, Response, Send, run_order
+
+NAME: Final = "pages.kept"
+KEPT_FORMAT: Final = 1
+_FILE_MODE, _FOLDER_MODE = 0o600, 0o700  # raw pages hold names and amounts
+_FRAME: Final = Struct("<III")  # bytes of the head, bytes of the body, CRC-32 of both
+_CODEC: Final = "lz4"  # costs a tenth of parsing the JSON; a page shrinks to a fifth
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A file's first entry: who began it, when, and what was to be read, as a hash of all that decides it."""
+
+    run_id: str
+    began_at: datetime
+    reading: str
+
+
+@dataclass(slots=True)
+class KeptPages:
+    """The kept pages of the run under way; lives in one event loop.
+
+    `began` is of the first run in a chain of runs that went on from each other; `earlier` are their ids, oldest first;
+    `found` counts the pages that they had kept, `count` all there are now. `places` says where in the file the answer
+    to a request stands.
+    """
+
+    path: Path
+    began: Began
+    earlier: tuple[str, ...] = ()
+    found: int = 0
+    places: dict[int, int] = field(default_factory=dict, repr=False)
+    count: int = 0
+    file: int = field(default=-1, repr=False)
+    _remembers: bool = field(default=False, repr=False)
+
+    def answering(self, send: Send) -> Send:
+        """The same seam, answered from the file where it can be; every other answer is kept before it is used."""
+
+        async def from_file_or_source(request: Request) -> Response:
+            if request.turn and not self._remembers:
+                self._remember()
+            place = self.places.get(mark := _mark(request))
+            if place is not None:
+                await asyncio.sleep(0)  # an interruption must reach a run that only reads its file
+                return self._read(place)
+            response = await send(request)
+            self._append(mark, response)
+            return response
+
+        return from_file_or_source
+
+    def close(self) -> None:
+        """Nothing is kept any more; what was, stays."""
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
+
+    def discard(self) -> None:
+        """No page is left: they are published, or must not be used again."""
+        self.close()
+        with storing(f"staging · {self.path}"):
+            self.path.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder may hold more
+                self.path.parent.rmdir()
+
+    def _remember(self) -> None:
+        """From now on this run's own pages are found, too: a walk that begins anew opens its children once more."""
+        self.places = {mark: place for place, mark in _pages(self.path)}
+        self._remembers = True
+
+    def _append(self, mark: int, response: Response) -> None:
+        head = {
+            "mark": mark,
+            "received_at": response.received_at.isoformat(),
+            "server_date": response.server_date,
+            "size": len(response.body),
+        }
+        with storing(f"staging · {self.path}"):
+            if self._remembers:
+                self.places[mark] = os.fstat(self.file).st_size
+            _write(self.file, _framed(head, response.body))
+        self.count += 1
+
+    def _read(self, place: int) -> Response:
+        with storing(f"staging · {self.path}"):
+            head_bytes, body_bytes, _ = _FRAME.unpack(os.pread(self.file, _FRAME.size, place))
+            content = os.pread(self.file, head_bytes + body_bytes, place + _FRAME.size)
+        head = json.loads(content[:head_bytes])
+        body = pa.decompress(content[head_bytes:], head["size"], codec=_CODEC, asbytes=True)
+        return Response(body, datetime.fromisoformat(head["received_at"]), head["server_date"])
+
+
+def begin(folder: Path, began: Began) -> KeptPages:
+    """An empty file in the run's staging folder."""
+    path = folder / NAME
+    kept = KeptPages(path, began)
+    with storing(f"staging · {path}"):
+        make_folder(folder.parent)
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        kept.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _FILE_MODE)
+        told = {"format": KEPT_FORMAT, "run_id": began.run_id, "reading": began.reading}
+        _write(kept.file, _framed({**told, "began_at": began.began_at.isoformat()}, b""))
+    return kept
+
+
+def go_on(left: Left, folder: Path) -> KeptPages:
+    """The file of an earlier run is this one's: its whole entries can be read, a torn end is cut off."""
+    path = folder / NAME
+    with storing(f"staging · {path}"):
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        left.path.rename(path)
+        sync(folder)
+        kept = KeptPages(path, left.began, (*left.earlier, left.run_id), left.pages, count=left.pages)
+        kept.places = {mark: place for place, mark in _pages(path)}
+        kept.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        os.ftruncate(kept.file, left.whole_bytes)
+        _write(kept.file, _framed({"after": left.run_id}, b""))
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an earlier run left: its pages, and since when. `is_barren` tells that it only took pages over."""
+
+    path: Path
+    run_id: str
+    began: Began
+    earlier: tuple[str, ...]
+    pages: int
+    whole_bytes: int
+    is_barren: bool
+
+
+def left_by_earlier(data_dir: Path, run_id: str) -> tuple[Left, ...]:
+    """What runs before this one left, newest first; a file that cannot be read is as if it were not there."""
+    found = []
+    paths = (data_dir / "staging").glob(f"*/{NAME}")
+    for path in sorted(paths, key=lambda path: run_order(path.parent.name), reverse=True):
+        if path.parent.name != run_id and path.is_file() and not path.is_symlink():
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                found.append(_left(path))
+    return tuple(found)
+
+
+def why_not(left: Left, *, reading: str, now: datetime, within_s: int, was_killed: bool) -> str:
+    """Why a run that is to read `reading` must not go on from what was left; "" if it may."""
+    if left.began.reading != reading:
+        return "what is to be read has changed (settings, catalogue or program version)"
+    if (now - left.began.began_at).total_seconds() >= within_s:
+        return "they are older than extract.resume_within"
+    if left.is_barren and was_killed:
+        return "a run that went on from them was killed before it read any more"
+    return ""
+
+
+def _left(path: Path) -> Left:
+    began: Began | None = None
+    earlier: list[str] = []
+    pages, end, is_barren = 0, 0, False
+    for _, head, after in _entries(path):
+        end = after
+        if began is None:
+            if head["format"] != KEPT_FORMAT:
+                raise ValueError("another format")
+            began = Began(head["run_id"], datetime.fromisoformat(head["began_at"]), head["reading"])
+        elif "after" in head:
+            earlier.append(head["after"])
+            is_barren = True
+        else:
+            pages += 1
+            is_barren = False
+    if began is None:
+        raise ValueError("no first entry")
+    return Left(path, path.parent.name, began, tuple(earlier), pages, end, is_barren)
+
+
+def _pages(path: Path) -> Iterator[tuple[int, int]]:
+    """Where each page's entry begins, and the mark of its request; the newest of two answers to one request is last."""
+    for place, head, _ in _entries(path):
+        if "mark" in head:
+            yield place, head["mark"]
+
+
+def _entries(path: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Every whole entry up to the first that is not: where it begins, its head, where it ends."""
+    with path.open("rb") as file:
+        place = 0
+        while len(frame := file.read(_FRAME.size)) == _FRAME.size:
+            head_bytes, body_bytes, crc = _FRAME.unpack(frame)
+            content = file.read(head_bytes + body_bytes)
+            if len(content) < head_bytes + body_bytes or zlib.crc32(content) != crc or not head_bytes:
+                return
+            after = place + _FRAME.size + len(content)
+            yield place, json.loads(content[:head_bytes]), after
+            place = after
+
+
+def _mark(request: Request) -> int:
+    """Names a request by what is asked, and by which time in this run it is asked on purpose."""
+    asked = json.dumps([request.path, request.params, request.turn]).encode()
+    return int.from_bytes(blake2b(asked, digest_size=8).digest(), "little")
+
+
+def _framed(head: dict[str, Any], body: bytes) -> bytes:
+    told = json.dumps(head).encode()
+    packed = pa.compress(body, codec=_CODEC, asbytes=True) if body else b""
+    return _FRAME.pack(len(told), len(packed), zlib.crc32(packed, zlib.crc32(told))) + told + packed
+
+
+def _write(file: int, content: bytes) -> None:
+    written = os.write(file, content)
+    while written < len(content):
+        more = os.write(file, memoryview(content)[written:])
+        if not more:
+            raise LocalResource("this machine cannot store more", where="staging")
+        written += more
