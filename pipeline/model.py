@@ -86,6 +86,52 @@ class Page:
     ordinal: int
     records: tuple[bytes, ...]
     fetched_at: datetime
+    proof: PageProof | None = None
+
+
+Purpose = Literal["main", "catch_up", "recheck", "lookup"]
+"""Why a page is asked for: the walk itself; once more for what changed meanwhile; a sample of what should not have
+changed; a single record that a list no longer shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageProof:
+    """Where a page stands in its walk, so that a walk can be shown to be complete. One row of the part `_pages`.
+
+    `context` holds the parents' keys, outermost first; `number` counts the pages of the walk from 1; `ordinal` is the
+    page's ordinal in its resource, the `_page` of its rows. The cursors are the first 16 hexadecimal digits of their
+    SHA-256, None at the ends; `first_updated` and `last_updated` are known once the page is decoded, and
+    `is_ascending` tells that the update times on the page do not go back.
+    """
+
+    resource: str
+    context: tuple[str, ...]
+    params: Params
+    purpose: Purpose
+    turn: int
+    number: int
+    ordinal: int
+    cursor_in: str | None
+    cursor_out: str | None
+    record_count: int
+    received_at: datetime
+    body_sha256: str
+    first_updated: datetime | None = None
+    last_updated: datetime | None = None
+    is_ascending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A record that the source no longer has, and what proves it: a look-up of its own, its complete list, its parent.
+
+    `key` holds the values of the resource's identity, outermost parent first.
+    """
+
+    resource: str
+    key: tuple[str, ...]
+    proof: Literal["lookup", "walk", "parent"]
+    proven_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
