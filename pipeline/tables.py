@@ -13,6 +13,7 @@ from pipeline.resources import Column, Kind, Resource, snake_case
 
 # Columns this program adds to every row. `_extra` holds, as JSON, the fields that the catalogue does not know.
 RUN_ID, FETCHED_AT, EXTRA, INDEX = "_run_id", "_fetched_at", "_extra", "_index"
+FINGERPRINT = "_fingerprint"
 
 _TYPES = {
     Kind.TEXT: "VARCHAR",

@@ -1,7 +1,17 @@
 """Page bytes to typed Arrow tables, exactly, with everything that did not fit beside them. Computes only."""
 
 from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
+from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, decode_pages
 from pipeline.decode.schema import snapshot_schema
 
-__all__ = ["Decoded", "Envelope", "ParentKey", "decode_pages", "parent_keys", "snapshot_schema", "split_envelope"]
+__all__ = [
+    "Decoded",
+    "Envelope",
+    "ParentKey",
+    "decode_pages",
+    "fingerprint",
+    "parent_keys",
+    "snapshot_schema",
+    "split_envelope",
+]

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipeline.decode.fast import Refused, leaves, read
+from pipeline.decode.fingerprints import fingerprints
 from pipeline.decode.fit import eased, fitted, parents_named
 from pipeline.decode.schema import PAGE, RECORD, NoteCounts, Plan, plan_of
 from pipeline.decode.values import Misfit
 from pipeline.errors import SourceContractBroken
 from pipeline.model import ControlTotal, Note, Page, Quarantined
 from pipeline.resources import Resource
-from pipeline.tables import FETCHED_AT, RUN_ID
+from pipeline.tables import FETCHED_AT, FINGERPRINT, RUN_ID
 from pipeline.totals import record_totals
 
 # The package's stubs know neither plain values as scalars nor the newer functions.
@@ -143,6 +144,7 @@ def decode_pages(pages: Sequence[Page], resource: Resource, *, run_id: str) -> D
         keep = [place not in misfits for place in range(len(records))]
         origin, records = origin.filter(pa.array(keep)), tuple(compress(records, keep))
     _check_parents(rows, origin, plan)
+    origin = origin.append_column(plan.snapshot.field(FINGERPRINT), fingerprints(records))
     table = _assembled(rows, origin, plan)
     notes = sorting.notes + _unknown_values(table, plan)
     return Decoded(

@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from pipeline.resources import Column, Kind, Resource
-from pipeline.tables import EXTRA, FETCHED_AT, RUN_ID
+from pipeline.tables import EXTRA, FETCHED_AT, FINGERPRINT, RUN_ID
 
 PAGE, RECORD = "_page", "_record"
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -100,7 +100,7 @@ def snapshot_schema(resource: Resource) -> pa.Schema:
 
     Shape:
         the parents' keys (text, never null); the resource's columns under the API's names; `_run_id`, `_fetched_at`,
-        `_page`, `_record` (never null); `_extra`. An element of a list of objects has its own `_extra`.
+        `_page`, `_record`, `_fingerprint` (never null); `_extra`. An element of a list of objects has its own `_extra`.
     """
     return plan_of(resource).snapshot
 
@@ -112,6 +112,7 @@ def _snapshot(typed: pa.Schema, parent_count: int) -> pa.Schema:
         pa.field(FETCHED_AT, TIMESTAMP, nullable=False),
         pa.field(PAGE, pa.int32(), nullable=False),
         pa.field(RECORD, pa.int32(), nullable=False),
+        pa.field(FINGERPRINT, pa.int64(), nullable=False),
     ]
     parents = [field.with_nullable(False) for field in fields[:parent_count]]
     return pa.schema([*parents, *fields[parent_count:-1], *provenance, fields[-1]])

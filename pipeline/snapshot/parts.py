@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.decode import Decoded, snapshot_schema
+from pipeline.decode import Decoded, fingerprint, snapshot_schema
 from pipeline.durable import SEALED_MODE, make_folder, move, sha256_of, storing, sync
 from pipeline.errors import SourceContractBroken, StoredDataDamaged
 from pipeline.model import ControlTotal, Note, Quarantined
@@ -39,6 +39,7 @@ _QUARANTINE_TYPES: dict[str, pa.DataType] = {
     "record": pa.int32(),
     "field": pa.string(),
     "reason": pa.string(),
+    "fingerprint": pa.int64(),
     "raw": pa.binary(),
 }
 
@@ -186,6 +187,7 @@ class Staging:
             "record": [one.record for one in quarantined],
             "field": [one.field for one in quarantined],
             "reason": [one.reason for one in quarantined],
+            "fingerprint": [fingerprint(one.raw) for one in quarantined],
             "raw": [bytes(one.raw) for one in quarantined],
         }
         table = pa.table({name: pa.array(values[name], kind) for name, kind in _QUARANTINE_TYPES.items()})

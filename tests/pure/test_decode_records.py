@@ -21,13 +21,14 @@ from decode_cases import (
     record,
 )
 
-from pipeline.decode import decode_pages, snapshot_schema
+from pipeline.decode import decode_pages, fingerprint, snapshot_schema
 from pipeline.decode.pages import _Sorting
 from pipeline.decode.schema import plan_of
 from pipeline.errors import SourceContractBroken
 from pipeline.resources import read_catalogue
 
 BAD_AMOUNT = "0.123456"
+GIVEN = ("_run_id", "_fetched_at", "_page", "_record", "_fingerprint")
 
 
 def extras(decoded) -> list[str | None]:
@@ -50,14 +51,8 @@ def test_every_resource_of_the_catalogue_has_a_snapshot_schema(resource):
     """Parents' keys first, the API's own names, then where the row came from."""
     schema = snapshot_schema(resource)
     own = [column.name for column in resource.columns]
-    assert schema.names == [*resource.context_names, *own, "_run_id", "_fetched_at", "_page", "_record", "_extra"]
-    assert [field.name for field in schema if not field.nullable] == [
-        *resource.context_names,
-        "_run_id",
-        "_fetched_at",
-        "_page",
-        "_record",
-    ]
+    assert schema.names == [*resource.context_names, *own, *GIVEN, "_extra"]
+    assert [field.name for field in schema if not field.nullable] == [*resource.context_names, *GIVEN]
 
 
 def test_the_types_of_a_snapshot_are_exact():
@@ -90,9 +85,9 @@ def test_rows_know_where_they_came_from():
     decoded = decode_pages(pages, PART, run_id="20260301T123000Z")
     given = {"companyId": "1", "_run_id": "20260301T123000Z", "_fetched_at": FETCHED_AT, "_extra": None}
     assert decoded.table.to_pylist() == [
-        given | {"thingId": "0", "id": "a", "_page": 7, "_record": 0},
-        given | {"thingId": "0", "id": "b", "_page": 7, "_record": 1},
-        given | {"thingId": "2", "id": "3", "_page": 9, "_record": 1},
+        given | {"thingId": "0", "id": "a", "_page": 7, "_record": 0, "_fingerprint": fingerprint(b'{"id":"a"}')},
+        given | {"thingId": "0", "id": "b", "_page": 7, "_record": 1, "_fingerprint": fingerprint(b'{"id":"b"}')},
+        given | {"thingId": "2", "id": "3", "_page": 9, "_record": 1, "_fingerprint": fingerprint(b'{"id":3}')},
     ]
     (bad,) = decoded.quarantined
     assert (bad.resource, bad.context, bad.page, bad.record) == ("part", contexts[2], 9, 0)

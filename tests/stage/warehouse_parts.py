@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import warehouse
-from pipeline.decode import snapshot_schema
+from pipeline.decode import fingerprint, snapshot_schema
 from pipeline.model import CheckResult, ResourceResult
 from pipeline.resources import Catalogue, parse_catalogue
 from pipeline.warehouse import Built, Parts, RunFacts
@@ -78,13 +78,19 @@ def write_part(path: Path, resource: str, rows: Iterable[Mapping[str, Any]], row
     Row groups are small, so that DuckDB reads them on several threads.
     """
     placed = [
-        {"_run_id": RUN_ID, "_fetched_at": AT, "_page": number // 2, "_record": number % 2, **row}
+        {"_run_id": RUN_ID, "_fetched_at": AT, "_page": number // 2, "_record": number % 2, **_sent(row), **row}
         for number, row in enumerate(rows)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(placed, schema=snapshot_schema(catalogue()[resource]))
     pq.write_table(table, path, row_group_size=row_group_rows)
     return path
+
+
+def _sent(row: Mapping[str, Any]) -> dict[str, int]:
+    """The fingerprint of a row, as of a record with just these values."""
+    own = {name: value for name, value in row.items() if not name.startswith("_")}
+    return {"_fingerprint": fingerprint(repr(sorted(own.items())).encode())}
 
 
 def facts(run_id: str = RUN_ID, **changes: Any) -> RunFacts:
