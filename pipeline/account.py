@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.extract import Extracted
-from pipeline.model import CheckResult, ControlTotal, ErrorLines, Outcome, ResourceResult, RunReport
+from pipeline.model import (
+    CheckResult,
+    ControlTotal,
+    ErrorLines,
+    Outcome,
+    ResourceResult,
+    RunReport,
+    TokenState,
+)
 from pipeline.resources import Catalogue
 from pipeline.settings import Settings
 from pipeline.snapshot import KeptPages, SealedResource, Staging
@@ -23,6 +31,7 @@ class Achieved:
     """What a run has achieved so far: what its report says if it ends now."""
 
     calls: Mapping[str, int]
+    token: TokenState
     calls_planned: int | None = None
     results: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
@@ -124,6 +133,7 @@ def report_of(
         resources=achieved.results,
         checks=achieved.checks,
         error=error,
+        token=achieved.token,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.model import CheckResult, ControlTotal, Note
+from pipeline.model import CheckResult, ControlTotal, Note, TokenState
 
 _NAMED = 5  # how many differences a detail spells out
 
@@ -109,13 +109,12 @@ def elements_complete(
     return _verdict("list_elements_parquet_equal_warehouse", wrong, f"{sum(in_parquet.values()):,} elements")
 
 
-def token_lasts(days_left: int | None, warn_days: int) -> CheckResult:
+def token_lasts(token: TokenState) -> CheckResult:
     """Advisory: the token is good for longer than the site wants to be warned before."""
-    detail = "its expiry is not known" if days_left is None else f"{days_left} days left"
-    passed = days_left is None or days_left >= warn_days
-    if not passed:
-        detail = f"the token expires in {days_left} days: have a new one issued (Setup > API Tokens > New Token)"
-    return CheckResult("token_lasts", required=False, passed=passed, detail=detail)
+    detail = "its expiry is not known" if token.days_left is None else f"{token.days_left} days left"
+    if token.warning is not None:
+        detail = f"{token.warning}; `prospend token show --renewal` tells how"
+    return CheckResult("token_lasts", required=False, passed=token.warning is None, detail=detail)
 
 
 def advice_given(advice: Sequence[str]) -> CheckResult:

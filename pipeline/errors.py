@@ -93,7 +93,7 @@ class TokenError(PipelineError):
     keeps_pages = True
     default_do = (
         "issue a new token (ProSpend, admin role: Setup > API Tokens > New Token), store it where the "
-        "[token] section points, run again; nothing else is needed"
+        "[token] section points, run again; `prospend token show --renewal` gives each step"
     )
 
 

@@ -163,7 +163,15 @@ class EarlierRunUnfinished:
     not_used: str = ""
 
 
-Event = PageRead | StageBegan | EarlierRunUnfinished
+@dataclass(frozen=True, slots=True)
+class TokenAgeing:
+    """A milestone before the token's expiry was passed; `is_new` if no earlier run has told of it."""
+
+    warning: str
+    is_new: bool
+
+
+Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing
 Observe = Callable[[Event], None]
 
 
@@ -242,6 +250,16 @@ class ErrorLines:
     do: str
 
 
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """What a run knew of its token; None is unknown. `warning` is None while nothing has to be done."""
+
+    expires_at: datetime | None
+    days_left: int | None
+    is_assumed: bool
+    warning: str | None
+
+
 Outcome = Literal["published", "refused", "failed"]
 
 
@@ -260,6 +278,7 @@ class RunReport:
     resources: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     error: ErrorLines | None = None
+    token: TokenState | None = None
 
 
 def run_order(run_id: str) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from pipeline.errors import (
     PipelineError,
 )
 from pipeline.extract import Extracted, Scope, extract
+from pipeline.forecast import ageing_of, plan_next, refuse_short_lived
 from pipeline.model import (
     CheckResult,
     ErrorLines,
@@ -48,7 +49,6 @@ from pipeline.ops import records, runs
 from pipeline.ops.ledger import Ledger, folder_of, forget_old, used_now
 from pipeline.ops.lock import run_lock
 from pipeline.ops.token_source import find_token
-from pipeline.planning import RunPlan, plan_of
 from pipeline.resources import Catalogue, Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Settings, seconds_of
@@ -60,15 +60,11 @@ from pipeline.snapshot import (
     Staging,
     begin,
     go_on,
-    read_manifest,
     seal,
-    sealed_runs,
 )
 from pipeline.totals import add_totals
 
 _DECODERS = 2
-# A token that ends within this time of the start would die in the middle of a walk.
-_TOKEN_LASTS = timedelta(hours=1)
 
 
 def real_world() -> World:
@@ -122,7 +118,7 @@ def run(
     renew = partial(find_token, settings.token, os.environ if environ is None else environ)
     token = renew()
     started_at = world.clock()
-    auth.refuse_expired(auth.passport(token), started_at, place="[token]", within=_TOKEN_LASTS)
+    refuse_short_lived(token, settings, started_at)
     data_dir = settings.storage.data_dir
     with storing(f"storage.data_dir = {data_dir}"):
         make_folder(data_dir)
@@ -132,25 +128,10 @@ def run(
         return _recorded(night, token, on_report)
 
 
-def plan_next(settings: Settings) -> RunPlan:
-    """What the next run would read and cost, told from the newest sealed run; makes no request.
-
-    Raises:
-        ConfigError: the catalogue is not right.
-        StoredDataDamaged: the newest manifest is not what was written.
-    """
-    data_dir = settings.storage.data_dir
-    catalogue = read_catalogue(settings.api.resources)
-    sealed = sealed_runs(data_dir)
-    if not sealed:
-        return plan_of(catalogue, None, None)
-    last = read_manifest(data_dir / "runs" / sealed[-1] / "manifest.json")
-    return plan_of(catalogue, last, records.seconds_of(data_dir, sealed[-1]))
-
-
 def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], None]) -> RunReport:
     """Run the stages; whatever comes of it is recorded and told."""
-    achieved = Achieved(calls={})
+    found, warn_days = auth.passport(token, night.started_at), night.settings.token.warn_days
+    achieved = Achieved(calls={}, token=auth.state_of(found, night.started_at, warn_days))
 
     def record(outcome: Outcome, exit_code: int, published: Path | None, error: ErrorLines | None) -> RunReport:
         finished_at = night.world.clock()
@@ -167,6 +148,9 @@ def _recorded(night: _Night, token: Secret, on_report: Callable[[RunReport], Non
         return _record(night, report, on_report)
 
     try:
+        ageing = ageing_of(night.data_dir, achieved.token, warn_days)
+        if ageing is not None:
+            night.observe(ageing)
         published = _stages(night, token, achieved)
     except PipelineError as error:
         error.filled_in(where=f"run {night.run_id}", state=_state(night, achieved))
@@ -225,7 +209,7 @@ def _way_of_the_data(night: _Night, token: Secret, achieved: Achieved, kept: Kep
         night.observe(StageBegan("load"))
         built = _load(night, sealed, staging, achieved, manifest_sha256, kept.began.began_at)
         night.observe(StageBegan("check"))
-        achieved.checks = _check(night, token, sealed, staging, achieved, built)
+        achieved.checks = _check(night, sealed, staging, achieved, built)
         warehouse.finish(built, achieved.checks)
         _refuse(achieved.checks)
         night.observe(StageBegan("publish"))
@@ -331,7 +315,6 @@ def _load(
 
 def _check(
     night: _Night,
-    token: Secret,
     sealed: Sequence[SealedResource],
     staging: Staging,
     achieved: Achieved,
@@ -351,8 +334,6 @@ def _check(
         )
         for one in achieved.results
     ]
-    passport = auth.passport(token)
-    lasts = checks.token_lasts(passport.days_left(night.started_at), night.settings.token.warn_days)
     judged = checks.judge(
         counts=counts,
         roots=[one.name for one in night.catalogue if one.parent is None],
@@ -365,7 +346,7 @@ def _check(
         notes=staging.notes(),
         max_quarantined_percent=night.settings.checks.max_quarantined_percent,
     )
-    return (*judged, lasts, checks.advice_given(achieved.advice))
+    return (*judged, checks.token_lasts(achieved.token), checks.advice_given(achieved.advice))
 
 
 def _refuse(results: Sequence[CheckResult]) -> None:

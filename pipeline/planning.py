@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from pipeline.resources import Catalogue
+
+_LEAST_S = 3600.0
+_MARGIN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,16 @@ class RunPlan:
         """Calls of the whole run, None when no earlier run has told them."""
         known = [one.calls for one in self.resources if one.calls is not None]
         return sum(known) if known else None
+
+
+def expected_duration(last_s: float | None, deadline_s: float) -> timedelta:
+    """How long the next run may take: half as long again as the last one, an hour at least, its deadline at most.
+
+    Args:
+        last_s: how long the last sealed run took, None without one.
+        deadline_s: after which a run stops reading.
+    """
+    return timedelta(seconds=min(deadline_s, max(_LEAST_S, _MARGIN * (last_s or 0.0))))
 
 
 def plan_of(catalogue: Catalogue, last: Mapping[str, Any] | None, seconds: float | None) -> RunPlan:

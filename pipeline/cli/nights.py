@@ -140,6 +140,12 @@ def _tell(text: str) -> None:
         click.echo(text)
 
 
+def _ageing(report: RunReport) -> str:
+    """The token's days, once they are few."""
+    token = report.token
+    return f", token: {token.days_left} days left" if token is not None and token.warning is not None else ""
+
+
 def _summary(report: RunReport) -> str:
     rows = sum(one.rows for one in report.resources)
     quarantined = sum(one.quarantined for one in report.resources)
@@ -150,6 +156,7 @@ def _summary(report: RunReport) -> str:
         (
             f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{kept_out}, "
             f"{report.calls_used:,} calls, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s"
+            f"{_ageing(report)}"
         ),
         *(f"  note: {visible(check.detail)} ({check.name})" for check in report.checks if not check.passed),
         f"  readers open {pointer_of(Path(report.warehouse or '').parent.parent)}",

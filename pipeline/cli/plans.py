@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 
 def plan_document(settings: Settings) -> dict[str, Any]:
     """What `plan --json` prints."""
-    from pipeline.nightly import plan_next
+    from pipeline.forecast import plan_next
 
     plan = plan_next(settings)
     folder = ledger.folder_of(settings.storage.data_dir, settings.site.name)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan
+from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan, TokenAgeing
 
 _LINE_EVERY_S = 30.0
 _STAGES = {
@@ -24,9 +24,9 @@ _STAGES = {
 
 @contextmanager
 def shown(*, quiet: bool) -> Iterator[Observe]:
-    """An observer that shows a run's progress until the block ends."""
+    """An observer that shows a run's progress until the block ends; a quiet one tells what nobody has told before."""
     if quiet or sys.stderr is None:  # None: closed before we began
-        yield lambda _: None
+        yield _quietly
     elif sys.stderr.isatty():
         with _live() as observe:
             yield observe
@@ -44,8 +44,8 @@ class _Lines:
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
-        if isinstance(event, EarlierRunUnfinished):
-            told = _unfinished(event)
+        if isinstance(event, EarlierRunUnfinished | TokenAgeing):
+            told = _notice(event)
         elif isinstance(event, PageRead):
             self.pages[event.resource] += 1
             self.records[event.resource] += event.record_count
@@ -77,8 +77,8 @@ def _live() -> Iterator[Observe]:
         current = [progress.add_task("starting", total=None, told="")]
 
         def observe(event: Event) -> None:
-            if isinstance(event, EarlierRunUnfinished):
-                progress.console.print(_unfinished(event))
+            if isinstance(event, EarlierRunUnfinished | TokenAgeing):
+                progress.console.print(_notice(event))
                 return
             if isinstance(event, StageBegan):
                 progress.update(current[0], total=1, completed=1)
@@ -96,7 +96,15 @@ def _live() -> Iterator[Observe]:
             progress.update(task.id, total=1, completed=1)
 
 
-def _unfinished(event: EarlierRunUnfinished) -> str:
+def _quietly(event: Event) -> None:
+    """Cron mails what is printed: a milestone of the token's age is, but each only once."""
+    if isinstance(event, TokenAgeing) and event.is_new:
+        _say(_notice(event))
+
+
+def _notice(event: EarlierRunUnfinished | TokenAgeing) -> str:
+    if isinstance(event, TokenAgeing):
+        return f"{event.warning}; `prospend token show --renewal` tells how"
     how = "did not finish" if event.was_killed else "stopped early"
     if not event.pages:
         became = "what it left is tidied up"

@@ -157,20 +157,17 @@ def _token_status(settings: Any, now: datetime) -> dict[str, Any] | None:
     import os
 
     from pipeline import auth
+    from pipeline.ops import records
     from pipeline.ops.token_source import find_token, guarded_environment
 
     if settings is None:
         return None
     try:
-        passport = auth.passport(find_token(settings.token, guarded_environment(settings.token, os.environ)))
+        token = find_token(settings.token, guarded_environment(settings.token, os.environ))
     except TokenError as error:
-        return {"expires_at": None, "days_left": None, "problem": error.what}
-    expires = passport.expires_at.isoformat() if passport.expires_at else None
-    days = passport.days_left(now)
-    problem = None
-    if days is not None and days < settings.token.warn_days:
-        problem = f"the token expires in {days} days" if days >= 0 else "the token has expired"
-    return {"expires_at": expires, "days_left": days, "problem": problem}
+        return {"expires_at": None, "days_left": None, "is_assumed": False, "warning": None, "problem": error.what}
+    state = auth.state_of(auth.passport(token, now), now, settings.token.warn_days)
+    return {**records.token_document(state), "problem": state.warning}
 
 
 def _budget_status(settings: Any, now: datetime) -> dict[str, Any] | None:
@@ -196,7 +193,9 @@ def print_status(document: dict[str, Any]) -> None:
     token = document["token"]
     if token is not None:
         left = f"{token['days_left']} days left" if token["days_left"] is not None else "expiry unknown"
-        click.echo(f"token: {token['problem'] or left}")
+        click.echo(f"token: {token['problem'] or left}{' (assumed)' if token['is_assumed'] else ''}")
+        if token["problem"]:
+            click.echo("  `prospend token show --renewal` tells how to renew it")
     if document["budget"] is not None:
         from pipeline.cli.plans import budget_lines
 

@@ -9,14 +9,24 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from pipeline.cli.options import shared, site_settings
+from pipeline.cli.passports import (
+    day,
+    expiry,
+    passport_document,
+    print_passport,
+    print_renewal,
+    print_warning,
+    renewal_document,
+)
 from pipeline.cli.text import visible
 
 if TYPE_CHECKING:
-    from pipeline.auth import Passport, Secret
+    from pipeline.auth import Secret
     from pipeline.model import Response
     from pipeline.settings import Settings
 
@@ -30,29 +40,56 @@ def token() -> None:
     \b
     Examples:
       prospend token show            issued, expires, days left; no network
+      prospend token show --renewal  how to renew it, step by step
       prospend token check           one call: is it accepted, and which companies does it see
     """
 
 
-@token.command(short_help="When it was issued and when it expires; no network.")
+@token.command(short_help="What it says of itself, and how to renew it; no network.")
+@click.option("--renewal", "with_renewal", is_flag=True, help="Tell step by step how to renew it, due or not.")
 @shared
-def show(config: Path | None, data: Path | None, as_json: bool, quiet: bool, debug: bool) -> None:  # noqa: ARG001
-    """Show what the token says of its own dates. Nothing is sent anywhere.
+def show(
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+    debug: bool,  # noqa: ARG001
+    with_renewal: bool,
+) -> None:
+    """Show what the token says of itself, unverified. Nothing is sent anywhere, and the token is not shown.
 
     \b
     Examples:
       prospend token show
+      prospend token show --renewal      how to renew it, also when there is none
       prospend token show --json
+
+    When it nears its expiry (token.warn_days), the steps of its renewal follow unasked.
     """
     from pipeline import auth
+    from pipeline.errors import TokenError
 
-    document = _passport_document(auth.passport(_found(site_settings(config, data))), datetime.now(UTC))
+    settings, now = site_settings(config, data), datetime.now(UTC)
+    found, problem = None, None
+    try:
+        found = auth.passport(_found(settings), now)
+    except TokenError as error:
+        if not with_renewal:
+            raise
+        problem = f"{error.what} ({error.where})"
+    document = {**passport_document(found, now, settings), "problem": problem}
+    is_due = with_renewal or document["warning"] is not None
+    steps = auth.renewal_steps(settings, found) if is_due else ()
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps({**document, "renewal": renewal_document(steps) or None}, indent=2))
         return
-    click.echo(f"issued     {_day(document['issued_at'])}")
-    click.echo(f"expires    {_day(document['expires_at'])}{_assumed(document)}")
-    click.echo(f"days left  {'unknown' if document['days_left'] is None else document['days_left']}")
+    if problem is None:
+        print_passport(document)
+        print_warning(document)
+    else:
+        click.echo(f"problem    {visible(problem)}")
+    if steps:
+        print_renewal(steps)
 
 
 @token.command(short_help="Ask the source, by one call, whether it accepts the token.")
@@ -70,12 +107,14 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
     from pipeline import auth
     from pipeline.decode import split_envelope
     from pipeline.errors import PipelineError
+    from pipeline.ops.token_source import place_of
     from pipeline.resources import read_catalogue
 
     settings = site_settings(config, data)
     secret = _found(settings)
-    passport = auth.passport(secret)
-    auth.refuse_expired(passport, datetime.now(UTC), place="[token]")
+    now = datetime.now(UTC)
+    passport = auth.passport(secret, now)
+    auth.refuse_expired(passport, now, place=place_of(settings.token), zone=ZoneInfo(settings.site.timezone))
     response = asyncio.run(_companies_answer(settings, secret))
     company = read_catalogue(settings.api.resources)["company"]
     try:
@@ -88,7 +127,7 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
             "base_url": settings.site.base_url,
             "companies": _companies(envelope.records, company),
             "more_companies": envelope.next_cursor is not None,
-            **_passport_document(passport, response.received_at),
+            **passport_document(passport, response.received_at, settings),
         },
         as_json=as_json,
     )
@@ -140,24 +179,9 @@ def _tell(document: dict[str, Any], *, as_json: bool) -> None:
     companies = document["companies"]
     more = ", and there are more" if document["more_companies"] else ""
     click.echo(f"accepted by {document['base_url']}")
-    click.echo(f"expires    {_day(document['expires_at'])}{_assumed(document)}")
+    click.echo(f"issued     {day(document['issued_at'])}")
+    click.echo(f"expires    {expiry(document)}")
     click.echo(f"companies  {len(companies)}{more}")
     for one in companies:
         click.echo(f"  {visible(one['id'])}  {visible(one['name'] or '')}".rstrip())
-
-
-def _passport_document(passport: Passport, now: datetime) -> dict[str, Any]:
-    return {
-        "issued_at": passport.issued_at.isoformat() if passport.issued_at else None,
-        "expires_at": passport.expires_at.isoformat() if passport.expires_at else None,
-        "expiry_is_assumed": passport.is_assumed,
-        "days_left": passport.days_left(now),
-    }
-
-
-def _day(instant: str | None) -> str:
-    return f"{instant[:16].replace('T', ' ')} UTC" if instant else "unknown: the token does not say"
-
-
-def _assumed(document: dict[str, Any]) -> str:
-    return " (assumed: two years from its issue)" if document["expiry_is_assumed"] else ""
+    print_warning(document)

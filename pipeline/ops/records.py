@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.durable import make_folder, storing, write_sealed
-from pipeline.model import RunReport, run_order
+from pipeline.model import RunReport, TokenState, run_order
 
 
 def document_of(report: RunReport) -> dict[str, Any]:
@@ -28,7 +28,13 @@ def document_of(report: RunReport) -> dict[str, Any]:
         },
         "checks": [asdict(check) for check in report.checks],
         "error": asdict(report.error) if report.error else None,
+        "token": token_document(report.token) if report.token else None,
     }
+
+
+def token_document(token: TokenState) -> dict[str, Any]:
+    """What a run or a status says of its token, as JSON."""
+    return {**asdict(token), "expires_at": token.expires_at.isoformat() if token.expires_at else None}
 
 
 def save(data_dir: Path, report: RunReport) -> None:

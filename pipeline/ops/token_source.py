@@ -32,17 +32,31 @@ def find_token(settings: Token, environ: Mapping[str, str]) -> Secret:
     Raises:
         TokenError: nothing there, unreadable by us, readable by others, or malformed.
     """
+    place = place_of(settings)
     if settings.env is not None:
         return token_from_environment(settings.env, environ)
     if settings.file is not None:
-        return _from_file(settings.file, f"[token] file {settings.file}")
+        return _from_file(settings.file, place)
     if settings.command is not None:
-        return _from_command(settings.command, environ)
+        return _from_command(settings.command, environ, place)
     if settings.keyring is not None:
-        return _from_keyring(settings.keyring)
+        return _from_keyring(settings.keyring, place)
     if settings.credential is not None:
-        return _from_credential(settings.credential, environ)
+        return _from_credential(settings.credential, environ, place)
     raise TokenError("no place for the token is set", where="[token]", do="set token.env, token.file or token.command")
+
+
+def place_of(settings: Token) -> str:
+    """Where the token is looked for, in the words of messages: the place, never what stands there."""
+    if settings.env is not None:
+        return f"environment variable {settings.env}"
+    if settings.file is not None:
+        return f"[token] file {settings.file}"
+    if settings.command is not None:
+        return f"[token] command {settings.command[0]}"  # its arguments may say more than a message should
+    if settings.keyring is not None:
+        return f"[token] keyring {settings.keyring}"
+    return f"[token] credential {settings.credential}" if settings.credential is not None else "[token]"
 
 
 def guarded_environment(settings: Token, environ: MutableMapping[str, str]) -> dict[str, str]:
@@ -90,8 +104,7 @@ def _from_file(path: Path, place: str, *, extra_mode: int = 0) -> Secret:
     return checked_token(_text(raw, place), place=place)
 
 
-def _from_command(command: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
-    place = f"[token] command {command[0]}"
+def _from_command(command: tuple[str, ...], environ: Mapping[str, str], place: str) -> Secret:
     try:
         done = subprocess.run(  # noqa: S603 - the site's own setting, run without a shell
             command,
@@ -116,8 +129,7 @@ def _from_command(command: tuple[str, ...], environ: Mapping[str, str]) -> Secre
     return checked_token(_text(done.stdout, place), place=place)
 
 
-def _from_keyring(entry: str) -> Secret:
-    place = f"[token] keyring {entry}"
+def _from_keyring(entry: str, place: str) -> Secret:
     service, _, user = entry.partition("/")
     try:
         keyring = importlib.import_module("keyring")
@@ -136,8 +148,7 @@ def _from_keyring(entry: str) -> Secret:
     raise TokenError(f"the keyring cannot be read ({problem})", where=place)
 
 
-def _from_credential(name: str, environ: Mapping[str, str]) -> Secret:
-    place = f"[token] credential {name}"
+def _from_credential(name: str, environ: Mapping[str, str], place: str) -> Secret:
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         raise TokenError(

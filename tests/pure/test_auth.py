@@ -1,4 +1,4 @@
-"""The token's form, its passport, and a holder that does not tell."""
+"""The token's form, and a holder that does not tell."""
 
 from __future__ import annotations
 
@@ -8,27 +8,11 @@ import json
 import logging
 import pickle
 import traceback
-from datetime import UTC, datetime, timedelta
 
-import jwt
 import pytest
 
-from pipeline.auth import (
-    Passport,
-    Secret,
-    checked_token,
-    passport,
-    refuse_expired,
-    token_from_environment,
-)
+from pipeline.auth import Secret, checked_token, token_from_environment
 from pipeline.errors import TokenError
-
-NOW = datetime(2026, 3, 1, 16, 30, tzinfo=UTC)
-SIGNING = "0123456789abcdef0123456789abcdef"
-
-
-def minted(**claims: object) -> Secret:
-    return Secret(jwt.encode({"sub": "site", **claims}, SIGNING, algorithm="HS256"))
 
 
 @pytest.mark.parametrize(
@@ -110,48 +94,6 @@ def test_a_secret_tells_nobody(caplog):
         with pytest.raises(TypeError):
             pickle.dumps(holder, protocol)
     assert secret.reveal() == canary
-
-
-@pytest.mark.parametrize(
-    ("claims", "days_left", "assumed"),
-    [
-        ({"iat": NOW.timestamp(), "exp": (NOW + timedelta(days=100)).timestamp()}, 100, False),
-        ({"iat": NOW.timestamp(), "exp": (NOW + timedelta(days=100)).timestamp() * 1000}, 100, False),
-        ({"iat": NOW.timestamp()}, 730, True),
-        ({"iat": NOW.timestamp(), "exp": (NOW - timedelta(hours=1)).timestamp()}, -1, False),
-        ({"exp": "soon"}, None, False), ({"exp": -5}, None, False), ({"exp": 10**30}, None, False), ({"exp": True}, None, False),
-        ({}, None, False),
-    ],
-)  # fmt: skip
-def test_the_passport_reads_what_can_be_read(claims, days_left, assumed):
-    """Seconds and milliseconds are read; nonsense is unknown; a missing expiry is assumed from the issue date."""
-    found = passport(minted(**claims))
-    assert found.days_left(NOW) == days_left
-    assert found.is_assumed is assumed
-
-
-@pytest.mark.parametrize("text", ["not-a-jwt", "a.b.c", "e30.e30.", "." * 50])
-def test_a_token_that_is_no_jwt_has_an_empty_passport(text):
-    """What cannot be decoded is unknown, never an error."""
-    assert passport(Secret(text)) == Passport(None, None)
-
-
-def test_an_expired_token_is_refused_before_any_request():
-    """Only an expiry that the token itself states is trusted enough to stop."""
-    with pytest.raises(TokenError, match="expired at 2026-03-01 15:30 UTC"):
-        refuse_expired(Passport(None, NOW - timedelta(hours=1)), NOW, place="x")
-    refuse_expired(Passport(None, NOW - timedelta(hours=1), is_assumed=True), NOW, place="x")
-    refuse_expired(Passport(None, None), NOW, place="x")
-
-
-def test_a_token_that_ends_before_the_run_is_refused_at_its_start():
-    """Within the hour that a run may take: exit 11 before any request; what is only assumed stops nothing."""
-    soon = NOW + timedelta(minutes=59)
-    with pytest.raises(TokenError, match="expires at 2026-03-01 17:29 UTC, before a run would end"):
-        refuse_expired(Passport(None, soon), NOW, place="x", within=timedelta(hours=1))
-    refuse_expired(Passport(None, soon), NOW, place="x")
-    refuse_expired(Passport(None, NOW + timedelta(minutes=61)), NOW, place="x", within=timedelta(hours=1))
-    refuse_expired(Passport(None, soon, is_assumed=True), NOW, place="x", within=timedelta(hours=1))
 
 
 def test_two_tokens_are_compared_without_being_shown():

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.checks import KeyProblems, ResourceCounts, judge, refusals, token_lasts
-from pipeline.model import ControlTotal, Note
+from pipeline.model import CheckResult, ControlTotal, Note, TokenState
 
 COUNTS = ResourceCounts("claim", records=200, quarantined=1, parquet_rows=199, superseded=2, warehouse_rows=197)
 TOTAL = ControlTotal("claim", "claim_currency_total", "gross_amount", "AUD", 3, Decimal("10.10"))
@@ -67,11 +67,18 @@ def test_unknown_fields_are_told_but_do_not_refuse():
     assert "claim.toDate" in results["values_as_documented"].detail
 
 
-@pytest.mark.parametrize(("days", "passed"), [(None, True), (60, True), (59, False), (-1, False)])
-def test_an_ageing_token_is_told(days, passed):
-    """From `token.warn_days` on each run says so; an unknown expiry is no reason to."""
-    result = token_lasts(days, 60)
-    assert (result.required, result.passed) == (False, passed)
+@pytest.mark.parametrize(
+    ("days", "warning", "detail"),
+    [
+        (None, None, "its expiry is not known"),
+        (60, None, "60 days left"),
+        (59, "it ages", "it ages; `prospend token show --renewal` tells how"),
+    ],
+)
+def test_an_ageing_token_is_told(days, warning, detail):
+    """Once a warning is due each run says so, and how to renew; an unknown expiry is no reason to."""
+    result = token_lasts(TokenState(None, days, is_assumed=False, warning=warning))
+    assert result == CheckResult("token_lasts", required=False, passed=warning is None, detail=detail)
 
 
 def test_long_details_are_cut_and_counted():

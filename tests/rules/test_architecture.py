@@ -17,7 +17,7 @@ LAYERS = (
     ("cli",),
     ("door",),
     ("nightly",),
-    ("account", "earlier"),
+    ("account", "earlier", "forecast"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
     ("auth", "retry", "budget", "planning", "paginate", "decode", "checks"),
     ("totals",),

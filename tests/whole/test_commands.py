@@ -48,6 +48,7 @@ def test_run_json_is_the_documented_document(prospend, site_file):
         "resources",
         "checks",
         "error",
+        "token",
     ]
     assert list(good) == list(bad) == keys
     assert (good["outcome"], good["exit_code"], good["error"]) == ("published", 0, None)
@@ -56,6 +57,7 @@ def test_run_json_is_the_documented_document(prospend, site_file):
     claim = good["resources"]["claim"]
     assert {"mode", "rows", "new", "changed", "deleted", "quarantined", "calls"} <= set(claim)
     assert all(sorted(check) == ["detail", "name", "passed", "required"] for check in good["checks"])
+    assert list(good["token"]) == list(bad["token"]) == ["expires_at", "days_left", "is_assumed", "warning"]
 
 
 @pytest.fixture
