@@ -38,14 +38,16 @@ class World:
 class Request:
     """One GET: a path under the base URL (percent-encoded) and its query parameters.
 
-    `resource` is what the call is counted under; `label` says where in the run it stands, for messages; `turn` is 0, or
-    greater where a run asks the same once more on purpose.
+    `resource` is what the call is counted under; `label` says where in the run it stands, for messages. The rest tells
+    apart what a run asks more than once on purpose: why it asks, in which round, and in which turn of one walk.
     """
 
     path: str
     params: Params = ()
     resource: str = ""
     label: str = ""
+    purpose: Purpose = "main"
+    round_number: int = 0
     turn: int = 0
 
 
@@ -229,7 +231,7 @@ class ResourceResult:
     """One line of a run: what happened to one resource. Counts that a later mode fills are None until then."""
 
     name: str
-    mode: Literal["full", "incremental"]
+    mode: Mode
     rows: int
     calls: int
     pages: int
@@ -260,6 +262,8 @@ class TokenState:
     warning: str | None
 
 
+Mode = Literal["full", "incremental", "kept"]
+"""How a resource is read in a run: everything, what changed, or not at all."""
 Outcome = Literal["published", "refused", "failed"]
 
 

@@ -224,7 +224,8 @@ def _entries(path: Path) -> Iterator[tuple[int, dict[str, Any], int]]:
 
 def _mark(request: Request) -> int:
     """Names a request by what is asked, and by which time in this run it is asked on purpose."""
-    asked = json.dumps([request.path, request.params, request.turn]).encode()
+    turn = [request.purpose, request.round_number, request.turn]
+    asked = json.dumps([request.path, request.params, turn]).encode()
     return int.from_bytes(blake2b(asked, digest_size=8).digest(), "little")
 
 

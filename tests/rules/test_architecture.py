@@ -19,7 +19,7 @@ LAYERS = (
     ("nightly",),
     ("account", "earlier", "forecast"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
-    ("auth", "retry", "budget", "planning", "paginate", "decode", "checks"),
+    ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks"),
     ("totals",),
     ("durable", "tables", "settings", "resources", "model", "errors"),
 )
@@ -38,6 +38,7 @@ COMPUTING = (
     "retry",
     "budget",
     "planning",
+    "readings",
     "paginate",
     "decode",
     "checks",

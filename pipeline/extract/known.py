@@ -1,0 +1,53 @@
+"""Which records are as they were when they were last read: in this run, or by the runs before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.extract.scope import Scope
+from pipeline.model import Context
+from pipeline.resources import Resource
+
+# So many recent records of this run are remembered, in two generations; a catch-up asks for the newest ones only.
+_RECENT = 50_000
+_Place = tuple[str, Context, str]
+
+
+@dataclass(slots=True)
+class Known:
+    """The fingerprints of recent records of this run, beside what the scope knows of earlier ones.
+
+    `opened` are the parents of incremental lists whose children this run reads.
+    """
+
+    scope: Scope
+    opened: set[_Place] = field(default_factory=set)
+    _recent: dict[_Place, int] = field(default_factory=dict)
+    _older: dict[_Place, int] = field(default_factory=dict)
+
+    def are_fresh(
+        self, resource: Resource, context: Context, keys: Sequence[str | None], marks: Sequence[int]
+    ) -> list[bool]:
+        """Which of a page's records have not been read in this very form before; they are remembered.
+
+        Args:
+            resource: of the page.
+            context: its parents' keys.
+            keys: of its records, None for one without.
+            marks: their fingerprints.
+        """
+        places = [(resource.name, context, key or "") for key in keys]
+        fresh = [self._recall(place) != mark for place, mark in zip(places, marks, strict=True)]
+        if self.scope.reading(resource.name).mode == "incremental":
+            unchanged = self.scope.are_unchanged(resource, context, [key or "" for key in keys], marks)
+            fresh = [is_fresh and not is_old for is_fresh, is_old in zip(fresh, unchanged, strict=True)]
+            self.opened.update(place for place, is_fresh in zip(places, fresh, strict=True) if is_fresh)
+        self._recent.update(zip(places, marks, strict=True))
+        if len(self._recent) > _RECENT:
+            self._older, self._recent = self._recent, {}
+        return fresh
+
+    def _recall(self, place: _Place) -> int | None:
+        mark = self._recent.get(place)
+        return self._older.get(place) if mark is None else mark

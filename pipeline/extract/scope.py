@@ -1,0 +1,68 @@
+"""What one extraction reads, and the proof that it did. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.model import Context, Page
+from pipeline.readings import Reading
+from pipeline.resources import Catalogue, Resource
+
+Deliver = Callable[[Resource, Sequence[Page]], Awaitable[None]]
+"""Takes pages of one resource, in order of arrival, and returns when it has room for more."""
+
+Unchanged = Callable[[Resource, Context, Sequence[str], Sequence[int]], Sequence[bool]]
+"""Which of some records, given by keys and fingerprints, are as they were when they were last read."""
+
+
+def all_changed(_resource: Resource, _context: Context, keys: Sequence[str], _marks: Sequence[int]) -> Sequence[bool]:
+    """What is known before the first run: nothing."""
+    return [False] * len(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one extraction reads.
+
+    `companies` are keys, or None for all the token sees; `switches` are the settings that resources' switches may ask
+    for; `page_limit` is None to find the greatest accepted one. A resource that is not in `readings` is read in full;
+    `are_unchanged` tells of the records of an incremental list, so that what hangs under them is not read again.
+    """
+
+    catalogue: Catalogue
+    version: str
+    companies: tuple[str, ...] | None = None
+    switches: frozenset[str] = frozenset()
+    page_limit: int | None = None
+    concurrency: int = 16
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    are_unchanged: Unchanged = all_changed
+
+    def reading(self, name: str) -> Reading:
+        """How a resource is read."""
+        return self.readings.get(name, Reading("full"))
+
+
+@dataclass(frozen=True, slots=True)
+class WalksDone:
+    """How a resource's walks went: every one of them ended at the source's end marker, or there is no such value.
+
+    `restart_count` tells how often one began anew; `recheck_count` walks under parents that had not changed are among
+    `walk_count`.
+    """
+
+    resource: str
+    walk_count: int
+    page_count: int
+    record_count: int
+    restart_count: int = 0
+    recheck_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The proof of a complete extraction: one entry a resource, in catalogue order."""
+
+    walks: tuple[WalksDone, ...]
+    page_limit: int

@@ -1,0 +1,383 @@
+"""Reads every list to its proven end: all walks at once, children streaming behind their parents.
+
+Pages are gathered by resource and handed on in blocks; what becomes of them is the caller's business, as is the net.
+After the walks themselves come, if the caller asks for them, a catch-up with what changed meanwhile, a sample of what
+should not have changed, and look-ups of single records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from urllib.parse import quote
+
+from pipeline.decode import Envelope, ParentKey, fingerprint, parent_keys, split_envelope
+from pipeline.errors import (
+    ConfigError,
+    NotThere,
+    PipelineError,
+    RequestRefused,
+    SecurityStop,
+    SourceContractBroken,
+)
+from pipeline.extract.frontier import Frontier, OpenWalk, worst
+from pipeline.extract.known import Known
+from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone
+from pipeline.model import Context, Observe, Page, PageProof, PageRead, Params, Purpose, Request, Response, Send, Walk
+from pipeline.paginate import LIMITS, next_limit
+from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
+from pipeline.resources import Resource
+
+# Pages are handed on when this much raw JSON, or this many pages, have gathered.
+_BLOCK_BYTES = 8 * 1024 * 1024
+_BLOCK_PAGES = 4096
+# How often a walk whose cursor the source no longer takes begins anew. It never goes on from a guess.
+_NEW_BEGINNINGS = 2
+# How often a catch-up is repeated while it still brings something new.
+_CATCH_UPS = 3
+
+
+async def extract(scope: Scope, send: Send, deliver: Deliver, observe: Observe) -> Extracted:
+    """Every page of every resource has been handed to `deliver`, and every walk has reached its end.
+
+    Args:
+        scope: what to read.
+        send: the network.
+        deliver: takes the pages.
+        observe: is told of each page.
+
+    Raises:
+        PipelineError: one walk failed; the others were stopped and nothing is complete.
+    """
+    extraction = Extraction(scope, send, deliver, observe)
+    await extraction.read_lists()
+    return extraction.done()
+
+
+class Extraction:
+    """The state of one extraction; lives in one event loop and is used once."""
+
+    def __init__(self, scope: Scope, send: Send, deliver: Deliver, observe: Observe) -> None:
+        self.scope = scope
+        self.send = send
+        self.deliver = deliver
+        self.observe = observe
+        self.limit = scope.page_limit or LIMITS[0]
+        names = scope.catalogue.names
+        self.frontier = Frontier(scope.catalogue.depth(name) for name in names)
+        self.known = Known(scope)
+        self.gathered: dict[str, list[Page]] = {name: [] for name in names}
+        self.gathered_bytes: Counter[str] = Counter()
+        self.ordinals: Counter[str] = Counter()
+        self.companies: set[str] = set()
+        self.counts: dict[str, WalksDone] = {name: WalksDone(name, 0, 0, 0) for name in names}
+        self.long_walks: dict[tuple[str, Context, Params], OpenWalk] = {}
+        self.fresh_count = 0
+
+    async def read_lists(self) -> None:
+        """Every list that the scope names has been read, and what hangs under it as far as it is wanted."""
+        for resource in self.scope.catalogue:
+            if resource.parent is None:
+                self.open_walks(resource, ())
+        await self.work_off()
+
+    async def catch_up(self, since: Mapping[tuple[str, str], datetime]) -> None:
+        """What changed while the lists were read has been read, too.
+
+        A list that came as one page was read at one moment and needs none.
+
+        Args:
+            since: by resource and company, from which change time on.
+        """
+        for number in range(1, _CATCH_UPS + 1):
+            self.fresh_count = 0
+            for walk in tuple(self.long_walks.values()):
+                moment = since.get((walk.resource.name, walk.walk.context[0][1]))
+                if moment is not None:
+                    params = _with_lower_bound(walk.walk.params, moment)
+                    self.queue(
+                        OpenWalk(replace(walk.walk, params=params), walk.resource, walk.path, "catch_up", number)
+                    )
+            await self.work_off()
+            if not self.fresh_count:
+                return
+
+    async def recheck(self, parents: Iterable[tuple[Resource, Context]]) -> None:
+        """What hangs under some parents has been read again, though they have not changed.
+
+        Args:
+            parents: their resource, and their keys with their own as the last. Those read already are left out.
+        """
+        for resource, keys in parents:
+            if (resource.name, keys[:-1], keys[-1][1]) not in self.known.opened:
+                for child in self.scope.catalogue.children_of(resource.name):
+                    self.open_walks(child, keys, purpose="recheck")
+        await self.work_off()
+
+    async def look_up(self, records: Sequence[tuple[Resource, Context, str]]) -> list[int | None]:
+        """The fingerprint of each record as it is now, None where the source does not know it any more.
+
+        What is found is handed on like any other record.
+
+        Args:
+            records: resource, parents' keys, own key.
+        """
+        found: list[int | None] = [None] * len(records)
+        waiting = deque(enumerate(records))
+
+        async def work() -> None:
+            while waiting:
+                place, (resource, context, key) = waiting.popleft()
+                found[place] = await self.single(resource, context, key)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.scope.concurrency, len(records))):
+                    group.create_task(work())
+        except BaseExceptionGroup as failures:
+            raise worst(failures) from None
+        await self.hand_on_all()
+        return found
+
+    def done(self) -> Extracted:
+        """The proof; everything has been handed on."""
+        return Extracted(tuple(self.counts.values()), self.limit)
+
+    # ---- walks ----------------------------------------------------------------------------------------------------
+
+    async def work_off(self) -> None:
+        await self.frontier.work_off(self.read_page, workers=self.scope.concurrency)
+        await self.hand_on_all()
+
+    def open_walks(
+        self, resource: Resource, context: Context, *, purpose: Purpose = "main", round_number: int = 0
+    ) -> None:
+        """Queue one walk for each of the resource's parameter sets under one parent."""
+        path = filled_path(resource.path, self.scope.version, context)
+        switched = tuple((name, "true") for name, wanted in resource.switches if wanted in self.scope.switches)
+        for params in resource.requests:
+            walk = Walk(resource.name, context, (*params, *switched, *self.lower_bound_of(resource, context)))
+            self.queue(OpenWalk(walk, resource, path, purpose, round_number))
+
+    def lower_bound_of(self, resource: Resource, context: Context) -> Params:
+        """The filter of an incremental list, nothing for one that is read in full."""
+        since = self.scope.reading(resource.name).since
+        company = context[0][1] if context else ""
+        moment = since.get(company, since.get(ANY_COMPANY))
+        return () if moment is None else ((LOWER_BOUND, lower_bound(moment)),)
+
+    def queue(self, walk: OpenWalk) -> None:
+        has_children = bool(self.scope.catalogue.children_of(walk.resource.name))
+        self.frontier.put(walk, has_children=has_children)
+
+    # ---- one page -------------------------------------------------------------------------------------------------
+
+    async def read_page(self, walk: OpenWalk) -> None:
+        resource = walk.resource
+        label = f"extract · {resource.name} · page {walk.progress.pages + 1}"
+        cursor_in = walk.cursor
+        response = await self.ask(walk, label)
+        try:
+            envelope = split_envelope(response.body, accepts_any=resource.accepts_any_envelope)
+            keys = self.begin_children(walk, envelope)
+            goes_on = walk.progress.advance(envelope.next_cursor, keys)
+        except PipelineError as error:
+            raise error.filled_in(where=label) from None
+        walk.pages += 1
+        page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None)
+        if goes_on:
+            walk.cursor = envelope.next_cursor
+            self.queue(walk)
+        else:
+            self.end(walk)
+        self.observe(PageRead(resource.name, len(envelope.records)))
+        await self.gather(resource, page, len(response.body))
+
+    def page_of(self, walk: OpenWalk, envelope: Envelope, response: Response, cursor_in: str | None) -> Page:
+        """The records of an answer, with what proves their place."""
+        name = walk.resource.name
+        proof = PageProof(
+            resource=name,
+            context=tuple(key for _, key in walk.walk.context),
+            params=walk.walk.params,
+            purpose=walk.purpose,
+            turn=walk.restarts + (_NEW_BEGINNINGS + 1) * walk.round_number,
+            number=walk.pages,
+            ordinal=self.ordinals[name],
+            cursor_in=_hashed(cursor_in),
+            cursor_out=_hashed(envelope.next_cursor),
+            record_count=len(envelope.records),
+            received_at=response.received_at,
+            body_sha256=sha256(response.body).hexdigest(),
+        )
+        self.ordinals[name] += 1
+        return Page(walk.walk, proof.ordinal, envelope.records, response.received_at, proof)
+
+    async def ask(self, walk: OpenWalk, label: str) -> Response:
+        """The next page's answer; a refused page size is lowered for all walks to come, at the cost of a call.
+
+        A walk keeps the page size of its first page: its cursors may be bound to it.
+        """
+        while True:
+            walk.limit = walk.limit if walk.cursor is not None else self.limit
+            cursor = (("cursor", walk.cursor),) if walk.cursor is not None else ()
+            # Filters are sent again with every cursor: whether a cursor remembers them is not documented.
+            params = (*walk.walk.params, ("limit", str(walk.limit)), *cursor)
+            name, asked = walk.resource.name, (walk.purpose, walk.round_number, walk.restarts)
+            try:
+                return await self.send(Request(walk.path, params, name, label, *asked))
+            except (RequestRefused, NotThere) as refused:
+                if walk.cursor is not None:
+                    _begin_anew(walk, refused)
+                    continue
+                # A refused cursor is no sign of a refused page size: a walk that began anew keeps its own.
+                may_lower = self.scope.page_limit is None and not walk.restarts and isinstance(refused, RequestRefused)
+                smaller = next_limit(walk.limit) if may_lower else None
+                if smaller is None:
+                    raise
+                self.limit = min(self.limit, smaller)
+
+    async def single(self, resource: Resource, context: Context, key: str) -> int | None:
+        """The fingerprint of one record as it is now, which is handed on; None if the source does not know it."""
+        label = f"look up · {resource.name}"
+        path = filled_path(resource.path + "/{own}", self.scope.version, (*context, ("own", key)))
+        try:
+            response = await self.send(Request(path, (), resource.name, label, "lookup"))
+            envelope = split_envelope(response.body, accepts_any=True)
+        except NotThere:
+            return None
+        except PipelineError as error:
+            raise error.filled_in(where=label) from None
+        (found,) = parent_keys(envelope.records, resource) if len(envelope.records) == 1 else (None,)
+        if found is None or found.key != key:
+            raise SourceContractBroken("a look-up of one record answered with another one, or several", where=label)
+        walk = OpenWalk(Walk(resource.name, context), resource, path, "lookup", pages=1)
+        await self.gather(resource, self.page_of(walk, envelope, response, None), len(response.body))
+        counts = self.counts[resource.name]
+        self.counts[resource.name] = replace(
+            counts, page_count=counts.page_count + 1, record_count=counts.record_count + 1
+        )
+        return fingerprint(envelope.records[0])
+
+    def end(self, walk: OpenWalk) -> None:
+        """Note that a walk has reached the source's end marker."""
+        name = walk.resource.name
+        counts = self.counts[name]
+        self.counts[name] = replace(
+            counts,
+            walk_count=counts.walk_count + 1,
+            page_count=counts.page_count + walk.progress.pages,
+            record_count=counts.record_count + walk.progress.records,
+            restart_count=counts.restart_count + walk.restarts,
+            recheck_count=counts.recheck_count + (walk.purpose == "recheck"),
+        )
+        if walk.purpose == "main" and walk.progress.pages > 1 and self.is_incremental_list(walk.resource):
+            self.long_walks[name, walk.walk.context, walk.walk.params] = walk
+        missing = set(self.scope.companies or ()) - self.companies
+        if walk.resource.parent is None and missing:
+            raise ConfigError(
+                f"the token sees no company {', '.join(sorted(missing))}; it sees {', '.join(sorted(self.companies))}",
+                where="site.companies",
+            )
+
+    # ---- children -------------------------------------------------------------------------------------------------
+
+    def begin_children(self, walk: OpenWalk, envelope: Envelope) -> tuple[str | None, ...]:
+        """Open the walks under each record of a page that asks for it; the page's keys."""
+        resource, context = walk.resource, walk.walk.context
+        children = [
+            child
+            for child in self.scope.catalogue.children_of(resource.name)
+            if self.scope.reading(child.name).mode != "kept"
+        ]
+        flags = tuple(dict.fromkeys(child.only_when for child in children if child.only_when))
+        parents = parent_keys(envelope.records, resource, flags)
+        keys = tuple(parent.key if parent else None for parent in parents)
+        if resource.parent is None:
+            self.companies.update(key for key in keys if key is not None)
+            parents = tuple(parent for parent in parents if parent and self.is_wanted(parent.key))
+        elif self.is_incremental_list(resource):
+            marks = [fingerprint(record) for record in envelope.records]
+            fresh = self.known.are_fresh(resource, context, keys, marks)
+            self.fresh_count += sum(fresh)
+            parents = tuple(parent for parent, is_fresh in zip(parents, fresh, strict=True) if is_fresh)
+        for child in children:
+            position = flags.index(child.only_when) if child.only_when else None
+            for parent in parents:
+                if parent is not None and _has_children(parent, position):
+                    below = (*context, (child.context_names[-1], parent.key))
+                    self.open_walks(child, below, purpose=walk.purpose, round_number=walk.round_number)
+        return keys
+
+    def is_incremental_list(self, resource: Resource) -> bool:
+        """Whether a resource is a company's list that can be asked for what changed: what hangs under it follows it."""
+        return self.scope.catalogue.depth(resource.name) == 1 and is_incremental(resource)
+
+    def is_wanted(self, company: str) -> bool:
+        return self.scope.companies is None or company in self.scope.companies
+
+    # ---- handing on -----------------------------------------------------------------------------------------------
+
+    async def gather(self, resource: Resource, page: Page, body_bytes: int) -> None:
+        self.gathered[resource.name].append(page)
+        self.gathered_bytes[resource.name] += body_bytes
+        if self.gathered_bytes[resource.name] >= _BLOCK_BYTES or len(self.gathered[resource.name]) >= _BLOCK_PAGES:
+            await self.hand_on(resource)
+
+    async def hand_on_all(self) -> None:
+        for resource in self.scope.catalogue:
+            await self.hand_on(resource)
+
+    async def hand_on(self, resource: Resource) -> None:
+        pages, self.gathered[resource.name] = self.gathered[resource.name], []
+        self.gathered_bytes[resource.name] = 0
+        if pages:
+            await self.deliver(resource, pages)
+
+
+def _has_children(parent: ParentKey, flag: int | None) -> bool:
+    return flag is None or parent.flags[flag] is not False
+
+
+def _with_lower_bound(params: Params, moment: datetime) -> Params:
+    return (*((name, value) for name, value in params if name != LOWER_BOUND), (LOWER_BOUND, lower_bound(moment)))
+
+
+def _hashed(cursor: str | None) -> str | None:
+    return None if cursor is None else sha256(cursor.encode()).hexdigest()[:16]
+
+
+def _begin_anew(walk: OpenWalk, refused: PipelineError) -> None:
+    """The walk's next page is its first again; what it has read so far stays, and newer versions replace it.
+
+    Raises:
+        SourceContractBroken: it has begun anew often enough.
+    """
+    if walk.restarts == _NEW_BEGINNINGS:
+        raise SourceContractBroken(
+            f"the source gave up the walk's cursor on each of {walk.restarts + 1} tries ({refused.what}); "
+            f"{walk.progress.pages:,} pages were read in all",
+            do="ask ProSpend how long cursors live; a greater api.concurrency or api.page_limit makes walks shorter",
+        ) from None
+    walk.restarts += 1
+    walk.cursor = None
+    walk.pages = 0
+    walk.progress = walk.progress.begun_anew()
+
+
+def filled_path(template: str, version: str, context: Context) -> str:
+    """A resource's path with the parents' keys in it, percent-encoded.
+
+    Raises:
+        SecurityStop: a key would change the path's shape.
+    """
+    values = {"version": version}
+    for name, key in context:
+        if key in (".", "..") or len(key) > 512 or not key.isprintable():
+            raise SecurityStop(f"a key of {name} that cannot stand in a path was refused")
+        values[name] = quote(key, safe="")
+    return template.format_map(values)
