@@ -289,11 +289,11 @@ def _load(
     data_as_at: datetime,
 ) -> warehouse.Built:
     """The new warehouse file stands aside, loaded from the sealed parts."""
-    parts = [
+    parts = tuple(
         warehouse.Parts(night.catalogue[one.name], tuple(night.data_dir / part.path for part in one.parts))
         for one in sealed
         if one.name != QUARANTINE
-    ]
+    )
     facts = warehouse.RunFacts(
         run_id=night.run_id,
         started_at=night.started_at,
@@ -310,7 +310,8 @@ def _load(
     make_folder(target.parent)
     temp_dir = night.data_dir / "staging" / night.run_id / "spill"
     temp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return warehouse.build(target, parts, run=facts, temp_dir=temp_dir)
+    run_parts = warehouse.RunParts(night.run_id, data_as_at, parts, deleted=None, facts=facts)
+    return warehouse.build(target, [run_parts], temp_dir=temp_dir)
 
 
 def _check(
@@ -321,7 +322,7 @@ def _check(
     built: warehouse.Built,
 ) -> tuple[CheckResult, ...]:
     """Compare what was served, what lies in Parquet and what was loaded."""
-    loaded, superseded = dict(built.rows), dict(built.superseded)
+    loaded, superseded = dict(built.read_rows), dict(built.superseded)
     parquet = {one.name: one.rows for one in sealed}
     counts = [
         checks.ResourceCounts(
@@ -341,7 +342,7 @@ def _check(
         loaded_rows=loaded,
         page_totals=staging.page_totals(),
         parquet_totals=add_totals(*(one.totals for one in sealed)),
-        loaded_totals=add_totals(built.totals, built.superseded_totals),
+        loaded_totals=add_totals(built.read_totals, built.superseded_totals),
         key_problems=[checks.KeyProblems(*problem) for problem in built.key_problems],
         notes=staging.notes(),
         max_quarantined_percent=night.settings.checks.max_quarantined_percent,

@@ -6,14 +6,16 @@ DuckDB is imported only in this folder. Whether the numbers may be published is 
 from pipeline.warehouse.building import build, discard, finish, sweep
 from pipeline.warehouse.publishing import generations, publish
 from pipeline.warehouse.read import Answer, connect, query, snapshot_info, table_rows
-from pipeline.warehouse.values import Built, Generation, Parts, RunFacts, SnapshotInfo
+from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
 
 __all__ = [
     "Answer",
     "Built",
+    "Changes",
     "Generation",
     "Parts",
     "RunFacts",
+    "RunParts",
     "SnapshotInfo",
     "build",
     "connect",

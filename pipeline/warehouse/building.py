@@ -22,7 +22,7 @@ from pipeline.warehouse.faults import working
 from pipeline.warehouse.load import ASIDE, SCHEMA, comment_tables, create_tables, load
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import open_file, snapshot_info
-from pipeline.warehouse.values import Built, Parts, RunFacts
+from pipeline.warehouse.values import Built, Changes, Parts, RunFacts, RunParts
 
 # DuckDB 2 would otherwise write files that no 1.x reader opens, and most BI drivers are on 1.x.
 STORAGE_VERSION = "v1.2.0"
@@ -32,9 +32,9 @@ _BUILDING = ".building-*"
 
 def build(
     target: Path,
-    parts: Sequence[Parts],
+    runs: Sequence[RunParts],
     *,
-    run: RunFacts,
+    base: Path | None = None,
     temp_dir: Path,
     threads: int = 2,
     memory_limit: str = "1GB",
@@ -43,8 +43,8 @@ def build(
 
     Args:
         target: where the file is made; must not exist. Left behind only if the build succeeds.
-        parts: one a resource, in catalogue order. Their hashes have been verified: DuckDB verifies none.
-        run: what `meta` says of the run.
+        runs: accepted runs, oldest first, at least one. Their parts' hashes have been verified: DuckDB verifies none.
+        base: the file to build on, or None to begin with an empty one.
         temp_dir: where DuckDB may spill; a private folder is made inside and removed.
         threads: DuckDB's threads.
         memory_limit: DuckDB's limit, with its unit.
@@ -59,6 +59,9 @@ def build(
         StoredDataDamaged: a part cannot be read or does not hold what the catalogue says.
     """
     where = f"load · {target.name}"
+    if base is not None or len(runs) != 1:
+        raise ValueError("one run into an empty file is all there is yet")
+    newest = runs[-1]
     if target.exists():
         raise LocalAccess("the file to build exists already", where=where, do="remove it and run again")
     spill = temp_dir / f"{target.name}.spill"
@@ -67,7 +70,7 @@ def build(
     try:
         with working(where), closing(_create(target, spill, threads, memory_limit)) as connection:
             target.chmod(_PRIVATE_FILE)
-            return _fill(connection, target, parts, run)
+            return _fill(connection, target, newest.parts, newest.facts)
     except BaseException:
         discard(target)
         raise
@@ -75,8 +78,13 @@ def build(
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def finish(built: Built, checks: Sequence[CheckResult]) -> None:
+def finish(built: Built, checks: Sequence[CheckResult], *, manifest_sha256: str | None = None) -> None:
     """The file at `built.path` is complete: checks recorded, one file without a log, verified, durable, read-only.
+
+    Args:
+        built: the file, and what was counted in it.
+        checks: of the newest run.
+        manifest_sha256: of the newest run's manifest, if its facts did not hold it.
 
     Raises:
         StoredDataDamaged: what is read back is not what was loaded.
@@ -85,6 +93,8 @@ def finish(built: Built, checks: Sequence[CheckResult]) -> None:
     with working(where):
         with closing(duckdb.connect(str(path), config=_settings())) as connection:
             meta.insert_checks(connection, built.run_id, checks)
+            if manifest_sha256 is not None:
+                meta.name_manifest(connection, built.run_id, manifest_sha256)
             connection.execute("CHECKPOINT").fetchall()
         if log_of(path).exists():
             raise StoredDataDamaged("the new warehouse left a log behind", where=where)
@@ -154,14 +164,20 @@ def _load(connection: duckdb.DuckDBPyConnection, parts: Parts) -> int:
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, target: Path, tables: Sequence[Table], run_id: str) -> Built:
+    rows = audit.row_counts(connection, (table.name for table in tables))
+    totals = audit.totals(connection, tables)
+    counts = dict(rows)
     return Built(
         path=target,
         run_id=run_id,
-        rows=audit.row_counts(connection, (table.name for table in tables)),
-        totals=audit.totals(connection, tables),
+        rows=rows,
+        totals=totals,
+        read_rows=rows,
+        read_totals=totals,
         superseded=(),
         superseded_totals=(),
         key_problems=audit.key_problems(connection, tables),
+        changes=tuple(Changes(table.name, new=counts[table.name]) for table in tables if table.list_field is None),
     )
 
 

@@ -81,6 +81,12 @@ def insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Se
     )
 
 
+def name_manifest(connection: duckdb.DuckDBPyConnection, run_id: str, sha256: str) -> None:
+    """`meta` names the manifest that seals a run."""
+    connection.execute("UPDATE meta.run SET manifest_sha256 = ? WHERE run_id = ?", [sha256, run_id]).fetchall()
+    connection.execute("UPDATE meta.snapshot_info SET source_sha256 = ? WHERE run_id = ?", [sha256, run_id]).fetchall()
+
+
 def _insert_resources(connection: duckdb.DuckDBPyConnection, run: RunFacts, built: Built) -> None:
     rows, superseded = dict(built.rows), dict(built.superseded)
     _insert(

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from warehouse_parts import AT, RUN_ID, build, catalogue, claim, facts, published, total, write_part
+from warehouse_parts import AT, RUN_ID, build, catalogue, claim, facts, published, run_of, total, write_part
 
 from pipeline import warehouse
 from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDataDamaged
@@ -179,9 +179,7 @@ def test_versions_in_different_parts_are_one_record(tmp_path: Path):
     """Several parts of one resource are read together."""
     one = write_part(tmp_path / "a.parquet", "claim", [claim("1", updatedDate=EARLIER, _page=0)])
     two = write_part(tmp_path / "b.parquet", "claim", [claim("1", updatedDate=LATER, _page=1), claim("2", _page=2)])
-    built = warehouse.build(
-        tmp_path / "w.duckdb", [Parts(catalogue()["claim"], (one, two))], run=facts(), temp_dir=tmp_path
-    )
+    built = warehouse.build(tmp_path / "w.duckdb", [run_of(Parts(catalogue()["claim"], (one, two)))], temp_dir=tmp_path)
     assert dict(built.rows)["claim"] == 2
     assert dict(built.superseded) == {"claim": 1}
 
@@ -266,7 +264,7 @@ def test_a_part_of_other_types_is_refused(tmp_path: Path, field: str, kind: pa.D
     place = table.schema.get_field_index(field)
     pq.write_table(table.set_column(place, field, pa.nulls(1, kind)), path)
     with pytest.raises(StoredDataDamaged, match=named) as caught:
-        warehouse.build(tmp_path / "w.duckdb", [Parts(catalogue()["claim"], (path,))], run=facts(), temp_dir=tmp_path)
+        warehouse.build(tmp_path / "w.duckdb", [run_of(Parts(catalogue()["claim"], (path,)))], temp_dir=tmp_path)
     assert "claim.parquet" in caught.value.where
     assert not list(tmp_path.glob("w.duckdb*"))
 
@@ -279,9 +277,7 @@ def test_a_second_part_is_held_to_the_same_types(tmp_path: Path):
     place = table.schema.get_field_index("pageCount")
     pq.write_table(table.set_column(place, "pageCount", pa.array([1.5])), two)
     with pytest.raises(StoredDataDamaged, match="page_count"):
-        warehouse.build(
-            tmp_path / "w.duckdb", [Parts(catalogue()["claim"], (one, two))], run=facts(), temp_dir=tmp_path
-        )
+        warehouse.build(tmp_path / "w.duckdb", [run_of(Parts(catalogue()["claim"], (one, two)))], temp_dir=tmp_path)
 
 
 def _without_column(path: Path) -> None:
@@ -303,7 +299,7 @@ def test_a_damaged_part_is_damage(tmp_path: Path, harm: Any):
     path = write_part(tmp_path / "claim.parquet", "claim", [claim("1")])
     harm(path)
     with pytest.raises(StoredDataDamaged) as caught:
-        warehouse.build(tmp_path / "w.duckdb", [Parts(catalogue()["claim"], (path,))], run=facts(), temp_dir=tmp_path)
+        warehouse.build(tmp_path / "w.duckdb", [run_of(Parts(catalogue()["claim"], (path,)))], temp_dir=tmp_path)
     assert "claim" in caught.value.where
 
 
@@ -313,13 +309,13 @@ def test_a_folder_named_like_a_pattern_is_read_literally(tmp_path: Path):
         write_part(tmp_path / name / "p.parquet", "claim", [claim("wrong")])
     path = write_part(tmp_path / "data[1x]*?" / "run=2" / "p.parquet", "claim", [claim("right")])
     target = tmp_path / "w.duckdb"
-    parts = [Parts(catalogue()["claim"], (path,))]
-    built = warehouse.build(target, parts, run=facts(), temp_dir=tmp_path)
+    parts = [run_of(Parts(catalogue()["claim"], (path,)))]
+    built = warehouse.build(target, parts, temp_dir=tmp_path)
     assert rows(built, "SELECT id FROM prospend.claim") == [("right",)]
     path.unlink()
     write_part(tmp_path / "data1xx" / "run=2" / "p.parquet", "claim", [claim("wrong")])
     with pytest.raises(StoredDataDamaged):
-        warehouse.build(tmp_path / "v.duckdb", parts, run=facts(), temp_dir=tmp_path)
+        warehouse.build(tmp_path / "v.duckdb", parts, temp_dir=tmp_path)
 
 
 def test_a_build_never_writes_into_an_existing_file(tmp_path: Path):
@@ -372,8 +368,7 @@ def test_disk_full_is_told_as_such_and_harms_nothing(small_disk: Path, tmp_path:
     with pytest.raises(LocalResource) as caught:
         warehouse.build(
             small_disk / "warehouse" / ".building-2.duckdb",
-            [Parts(catalogue()["claim"], (part,))],
-            run=facts("20261124T020000Z"),
+            [run_of(Parts(catalogue()["claim"], (part,)), run=facts("20261124T020000Z"))],
             temp_dir=tmp_path,
         )
     assert isinstance(caught.value, PipelineError)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from warehouse_parts import AT, CHECKS, RUN_ID, build, catalogue, claim, facts, published, total
+from warehouse_parts import AT, CHECKS, RUN_ID, build, catalogue, claim, facts, published, run_of, total
 
 from pipeline import warehouse
 from pipeline.errors import StoredDataDamaged
@@ -69,7 +69,7 @@ def test_the_programs_own_catalogue_loads(tmp_path: Path):
     """Every resource the program knows gives its tables, empty, in a file that finishes and publishes."""
     resources = read_catalogue()
     built = warehouse.build(
-        tmp_path / "w.duckdb", [Parts(resource, ()) for resource in resources], run=facts(), temp_dir=tmp_path
+        tmp_path / "w.duckdb", [run_of(*(Parts(resource, ()) for resource in resources))], temp_dir=tmp_path
     )
     warehouse.finish(built, CHECKS)
     with warehouse.connect(tmp_path / "w.duckdb") as connection:

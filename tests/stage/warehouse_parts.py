@@ -14,7 +14,7 @@ from pipeline import warehouse
 from pipeline.decode import fingerprint, snapshot_schema
 from pipeline.model import CheckResult, ResourceResult
 from pipeline.resources import Catalogue, parse_catalogue
-from pipeline.warehouse import Built, Parts, RunFacts
+from pipeline.warehouse import Built, Parts, RunFacts, RunParts
 
 RUN_ID = "20261123T020000Z"
 AT = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -109,6 +109,12 @@ def facts(run_id: str = RUN_ID, **changes: Any) -> RunFacts:
     return RunFacts(**{**given, **changes})
 
 
+def run_of(*parts: Parts, run: RunFacts | None = None, deleted: Path | None = None) -> RunParts:
+    """One accepted run with these parts."""
+    run = run or facts()
+    return RunParts(run.run_id, run.data_as_at, parts, deleted, run)
+
+
 def build(
     folder: Path, *, claims: Iterable[Mapping[str, Any]] | None = None, run: RunFacts | None = None, **options: Any
 ) -> Built:
@@ -121,8 +127,7 @@ def build(
     (folder / "spill").mkdir(exist_ok=True)
     return warehouse.build(
         folder / "warehouse" / f".building-{run.run_id}.duckdb",
-        [Parts(catalogue()["company"], (company,)), Parts(catalogue()["claim"], files)],
-        run=run,
+        [run_of(Parts(catalogue()["company"], (company,)), Parts(catalogue()["claim"], files), run=run)],
         temp_dir=folder / "spill",
         **options,
     )
