@@ -17,6 +17,7 @@ LAYERS = (
     ("cli",),
     ("door",),
     ("nightly",),
+    ("night",),
     ("account", "earlier", "forecast"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
     ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks"),
