@@ -16,6 +16,8 @@ import pipeline.nightly
 from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.settings import Settings
 
+pytest_plugins = ["canary_plugin"]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -79,8 +81,11 @@ def site_file(sandbox: Running, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def prospend(tmp_path: Path) -> Command:
-    """The real command in a process of its own, in an empty environment and an empty folder."""
+def prospend(tmp_path: Path, listener: Callable[[str], None]) -> Command:
+    """The real command in a process of its own, in an empty environment and an empty folder.
+
+    What it prints is searched for tokens, unless printing one is what it is for.
+    """
 
     def run(*arguments: object, timeout_s: float = 120, **environ: str) -> Outcome:
         home = tmp_path / "home"
@@ -95,6 +100,8 @@ def prospend(tmp_path: Path) -> Command:
             text=True,
             timeout=timeout_s,
         )
+        if arguments[:1] != ("sandbox",):
+            listener(done.stdout + done.stderr)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run

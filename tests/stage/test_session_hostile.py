@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -46,6 +47,7 @@ def run(site_file, **api: object) -> Ended:
         check=False,
         timeout=MOST_S,
     )
+    (site_file.parent / f"told-{time.monotonic_ns()}.txt").write_text(done.stdout + done.stderr)  # searched for tokens
     peak_kb = int(done.stdout.rpartition("peak ")[2])
     return Ended(done.returncode, done.stderr, peak_kb / 1024)
 

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_kill_9_while_walking_by_the_real_command(
     assert prospend("run", "--quiet", "--config", site_file).code == 0
 
 
-def test_sigterm_ends_in_order(site_file: Path, sandbox: Running, tmp_path: Path):
+def test_sigterm_ends_in_order(site_file: Path, sandbox: Running, tmp_path: Path, listener: Callable[[str], None]):
     """SIGTERM: exit 143, nothing is published, and of what was staged only the pages are left."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--quiet", "--config", str(site_file)],
@@ -140,6 +141,7 @@ def test_sigterm_ends_in_order(site_file: Path, sandbox: Running, tmp_path: Path
         pass
     process.terminate()
     _, err = process.communicate(timeout=60)
+    listener(err)
     assert process.returncode == 143, err
     assert "terminated" in err
     assert staged_files(tmp_path / "data") <= {"pages.kept"}

@@ -24,7 +24,7 @@ def test_the_query_prints_what_the_readme_shows(prospend, tmp_path):
     assert prospend("query", "--data", tmp_path / "demo", sql).out == shown
 
 
-def test_the_sandbox_in_five_commands(tmp_path):
+def test_the_sandbox_in_five_commands(tmp_path, listener):
     """The README's five commands, as they stand there but for a free port: a published night, and another a month on."""
     section = README.split("<!-- executed by a test -->\n```\n")[1].split("```")[0]
     with socket.socket() as probe:
@@ -50,6 +50,7 @@ def test_the_sandbox_in_five_commands(tmp_path):
     finally:
         server.terminate()
         server.communicate()
+    listener("".join(outputs))
     assert outputs[1].startswith("published ")
     assert "Finalised" in outputs[2]
     assert "published " in outputs[3]
