@@ -21,6 +21,7 @@ from pipeline.model import (
     RunReport,
     TokenState,
 )
+from pipeline.planning import RunPlan
 from pipeline.resources import Catalogue
 from pipeline.settings import Settings
 from pipeline.snapshot import KeptPages, SealedResource, Staging
@@ -32,7 +33,7 @@ class Achieved:
 
     calls: Mapping[str, int]
     token: TokenState
-    calls_planned: int | None = None
+    plan: RunPlan | None = None
     results: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     advice: tuple[str, ...] = ()
@@ -40,9 +41,10 @@ class Achieved:
 
 
 def results_of(
-    extracted: Extracted, sealed: Sequence[SealedResource], staging: Staging, calls: Mapping[str, int]
+    extracted: Extracted, sealed: Sequence[SealedResource], staging: Staging, achieved: Achieved
 ) -> tuple[ResourceResult, ...]:
-    """One line a resource, in catalogue order."""
+    """One line a resource, in catalogue order: what came of it, beside what was planned."""
+    plan = achieved.plan or RunPlan((), None, None)
     rows = {one.name: one.rows for one in sealed}
     quarantined: dict[str, int] = {}
     for one in staging.quarantined():
@@ -52,10 +54,12 @@ def results_of(
             name=walks.resource,
             mode="full",
             rows=rows[walks.resource],
-            calls=calls.get(walks.resource, 0),
+            calls=achieved.calls.get(walks.resource, 0),
             pages=walks.page_count,
             records=walks.record_count,
             quarantined=quarantined.get(walks.resource, 0),
+            calls_planned=plan.of(walks.resource).calls,
+            rows_planned=plan.of(walks.resource).rows,
         )
         for walks in extracted.walks
     )
@@ -97,6 +101,7 @@ def manifest_facts(
                 },
                 "calls": one.calls,
                 "quarantined": one.quarantined,
+                "planned": {"calls": one.calls_planned, "rows": one.rows_planned},
             }
             for one, walks in zip(achieved.results, extracted.walks, strict=True)
         },
@@ -128,7 +133,7 @@ def report_of(
         started_at=started_at,
         finished_at=finished_at,
         warehouse=str(published) if published else None,
-        calls_planned=achieved.calls_planned,
+        calls_planned=achieved.plan.calls if achieved.plan else None,
         calls_used=sum(achieved.calls.values()),
         resources=achieved.results,
         checks=achieved.checks,

@@ -228,7 +228,10 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class ResourceResult:
-    """One line of a run: what happened to one resource. Counts that a later mode fills are None until then."""
+    """One line of a run: what happened to one resource. Counts that a later mode fills are None until then.
+
+    Those planned are None where no earlier run had told what to expect.
+    """
 
     name: str
     mode: Mode
@@ -240,6 +243,8 @@ class ResourceResult:
     new: int | None = None
     changed: int | None = None
     deleted: int | None = None
+    calls_planned: int | None = None
+    rows_planned: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

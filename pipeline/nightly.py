@@ -40,7 +40,7 @@ from pipeline.model import (
     StageBegan,
     World,
 )
-from pipeline.night import Night, judge, load, planned_calls, read
+from pipeline.night import Night, judge, load, planned, read
 from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
 from pipeline.ops.token_source import find_token
@@ -146,7 +146,7 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
     began = Began(night.run_id, night.started_at, reading_of(night.settings, night.catalogue))
     lefts = earlier.judged(night.data_dir, began, within_s=seconds_of(night.settings.extract.resume_within))
     used = next((left for left, not_used in lefts if not not_used), None)
-    achieved.calls_planned = planned_calls(night, used.pages if used else 0)
+    achieved.plan = planned(night, used.pages if used else 0)
     folder = night.data_dir / "staging" / night.run_id
     kept = begin(folder, began) if used is None else go_on(used, folder)
     earlier.tidy(night.data_dir, night.run_id, lefts, night.observe)
@@ -173,7 +173,7 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
         extracted = read(night, token, staging, achieved, kept)
         night.observe(StageBegan("seal"))
         sealed = staging.seal_parts()
-        achieved.results = results_of(extracted, sealed, staging, achieved.calls)
+        achieved.results = results_of(extracted, sealed, staging, achieved)
         facts = manifest_facts(night.settings, night.catalogue, night.started_at, extracted, staging, achieved, kept)
         manifest_sha256 = seal(night.data_dir, night.run_id, facts, sealed)
         night.observe(StageBegan("load"))

@@ -140,6 +140,10 @@ def _tell(text: str) -> None:
         click.echo(text)
 
 
+def _planned(report: RunReport) -> str:
+    return f" ({report.calls_planned:,} planned)" if report.calls_planned is not None else ""
+
+
 def _ageing(report: RunReport) -> str:
     """The token's days, once they are few."""
     token = report.token
@@ -155,8 +159,8 @@ def _summary(report: RunReport) -> str:
     lines = [
         (
             f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{kept_out}, "
-            f"{report.calls_used:,} calls, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s"
-            f"{_ageing(report)}"
+            f"{report.calls_used:,} calls{_planned(report)}, {passed} of {len(report.checks)} checks passed, "
+            f"{seconds:.1f} s{_ageing(report)}"
         ),
         *(f"  note: {visible(check.detail)} ({check.name})" for check in report.checks if not check.passed),
         f"  readers open {pointer_of(Path(report.warehouse or '').parent.parent)}",

@@ -10,7 +10,6 @@ import click
 
 from pipeline.cli.text import aligned
 from pipeline.ops import ledger
-from pipeline.planning import RunPlan
 from pipeline.settings import Settings
 
 
@@ -23,8 +22,9 @@ def plan_document(settings: Settings) -> dict[str, Any]:
     return {
         "based_on": plan.based_on,
         "calls": plan.calls,
-        "minutes": _minutes(plan),
-        "resources": [dataclasses.asdict(one) for one in plan.resources],
+        "minutes": _rounded(None if plan.seconds is None else plan.seconds / 60),
+        "rows": plan.rows,
+        "resources": [{**dataclasses.asdict(one), "minutes": _rounded(one.minutes)} for one in plan.resources],
         "budget": ledger.document_of(folder, settings.budget, datetime.now(UTC)),
     }
 
@@ -35,17 +35,23 @@ def print_plan(document: dict[str, Any]) -> None:
         click.echo("no earlier run: the first one reads everything and finds out what that costs")
     else:
         minutes = f", about {document['minutes']:.1f} minutes" if document["minutes"] is not None else ""
-        click.echo(f"about {document['calls']:,} calls{minutes}, by the run {document['based_on']}")
+        click.echo(
+            f"about {document['calls']:,} calls{minutes}, {document['rows']:,} rows, by the run {document['based_on']}"
+        )
     cells = [
         [
             one["name"],
             one["mode"],
             *("?" if one[key] is None else f"{one[key]:,}" for key in ("walks", "rows", "calls")),
+            "?" if one["minutes"] is None else f"{one['minutes']:.2f}",
         ]
         for one in document["resources"]
     ]
     click.echo()
-    click.echo(aligned(["resource", "mode", "walks", "rows", "calls"], cells, [False, False, True, True, True]))
+    header = ["resource", "mode", "walks", "rows", "calls", "minutes"]
+    click.echo(aligned(header, cells, [False, False, True, True, True, True]))
+    if document["minutes"] is not None:
+        click.echo("minutes are the whole run's, shared out by calls: lists are read side by side")
     click.echo()
     for line in budget_lines(document["budget"], document["calls"]):
         click.echo(line)
@@ -67,5 +73,5 @@ def budget_lines(budget: dict[str, Any], planned: int | None = None) -> list[str
     return lines
 
 
-def _minutes(plan: RunPlan) -> float | None:
-    return None if plan.seconds is None else round(plan.seconds / 60, 2)
+def _rounded(minutes: float | None) -> float | None:
+    return None if minutes is None else round(minutes, 2)

@@ -2,7 +2,7 @@
 
 from pipeline.night.building import load
 from pipeline.night.judging import judge
-from pipeline.night.reading import planned_calls, read
+from pipeline.night.reading import planned, read
 from pipeline.night.values import Night
 
-__all__ = ["Night", "judge", "load", "planned_calls", "read"]
+__all__ = ["Night", "judge", "load", "planned", "read"]

@@ -17,6 +17,7 @@ from pipeline.forecast import plan_next
 from pipeline.model import Page
 from pipeline.night.values import Night
 from pipeline.ops.ledger import Ledger, folder_of, forget_old, used_now
+from pipeline.planning import RunPlan
 from pipeline.resources import Resource
 from pipeline.session import open_session
 from pipeline.snapshot import KeptPages, Staging
@@ -24,16 +25,16 @@ from pipeline.snapshot import KeptPages, Staging
 _DECODERS = 2
 
 
-def planned_calls(night: Night, pages_kept: int) -> int | None:
-    """Expected calls, None before the first run. A run that the month has no room for does not begin.
+def planned(night: Night, pages_kept: int) -> RunPlan:
+    """What the run is expected to do. One that the month has no room for does not begin.
 
     Pages that an earlier run kept need no call; one more is planned at least.
     """
     settings, now = night.settings, night.world.clock()
-    calls = plan_next(settings).calls
+    plan = plan_next(settings)
     used = used_now(folder_of(night.data_dir, settings.site.name), now)
-    budget.refuse_if_hopeless(settings.budget, used, max(1, (calls or 1) - pages_kept), now)
-    return calls
+    budget.refuse_if_hopeless(settings.budget, used, max(1, (plan.calls or 1) - pages_kept), now)
+    return plan
 
 
 def read(night: Night, token: Secret, staging: Staging, achieved: Achieved, kept: KeptPages) -> Extracted:

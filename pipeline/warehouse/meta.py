@@ -93,7 +93,7 @@ def _insert_resources(connection: duckdb.DuckDBPyConnection, run: RunFacts, buil
         connection,
         "run_resource",
         "run_id resource mode call_count page_count record_count quarantined_count superseded_count row_count "
-        "new_count changed_count deleted_count",
+        "new_count changed_count deleted_count planned_call_count planned_row_count",
         [
             (
                 run.run_id,
@@ -108,6 +108,8 @@ def _insert_resources(connection: duckdb.DuckDBPyConnection, run: RunFacts, buil
                 one.new,
                 one.changed,
                 one.deleted,
+                one.calls_planned,
+                one.rows_planned,
             )
             for one in run.resources
         ],

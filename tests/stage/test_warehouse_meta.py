@@ -105,7 +105,7 @@ def test_the_run_is_accounted_for(tmp_path: Path):
     with warehouse.connect(built.path) as connection:
         counts = connection.execute(
             "SELECT resource, mode, call_count, page_count, record_count, quarantined_count, superseded_count, "
-            "row_count, new_count FROM meta.run_resource"
+            "row_count, new_count, planned_call_count, planned_row_count FROM meta.run_resource"
         ).fetchall()
         totals = connection.execute(
             "SELECT place, table_name, column_name, currency, value_count, total FROM meta.control_total ORDER BY place"
@@ -116,7 +116,7 @@ def test_the_run_is_accounted_for(tmp_path: Path):
         quarantine = connection.execute(
             "SELECT resource, context, page, record, field, reason, raw FROM meta.quarantine"
         ).fetchall()
-    assert counts == [("claim", "full", 3, 2, 4, 1, 1, 2, None)]
+    assert counts == [("claim", "full", 3, 2, 4, 1, 1, 2, None, 5, 7)]
     assert totals == [
         ("pages", "claim", "fee", "", 3, Decimal("4.5")),
         ("superseded", "claim", "fee", "", 1, Decimal("1.5")),

@@ -99,7 +99,11 @@ def facts(run_id: str = RUN_ID, **changes: Any) -> RunFacts:
         "started_at": AT,
         "site": "test",
         "program_version": "0.1.0",
-        "resources": (ResourceResult("claim", "full", rows=0, calls=3, pages=2, records=4, quarantined=1),),
+        "resources": (
+            ResourceResult(
+                "claim", "full", rows=0, calls=3, pages=2, records=4, quarantined=1, calls_planned=5, rows_planned=7
+            ),
+        ),
         "control_totals": (),
         "quarantined": (),
         "notes": (),

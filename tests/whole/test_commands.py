@@ -128,6 +128,45 @@ def test_plan_tells_what_the_last_run_cost(prospend, sandbox, site_file):
     assert again["calls"]["planned"] == again["calls"]["used"]
 
 
+def test_the_plan_stands_beside_what_came_of_it(prospend, sandbox, site_file, tmp_path):
+    """Calls and rows by resource in the report, in the warehouse, in status and in the summary; null without a plan."""
+    first = json.loads(prospend("run", "--json", "--quiet", "--config", site_file).out)
+    assert {(one["calls_planned"], one["rows_planned"]) for one in first["resources"].values()} == {(None, None)}
+    assert first["calls"]["planned"] is None
+    data_dir = tmp_path / "data"
+    sql = "SELECT resource, planned_call_count, planned_row_count FROM meta.run_resource"
+    with pipeline.connect(data_dir) as connection:
+        assert {row[1:] for row in connection.execute(sql).fetchall()} == {(None, None)}
+    plan = json.loads(prospend("plan", "--json", "--config", site_file).out)
+    planned = {one["name"]: (one["calls"], one["rows"]) for one in plan["resources"]}
+    sandbox.inject("division", ("1",), [{"id": f"new-{n}"} for n in range(7)])
+    told = prospend("run", "--config", site_file)
+    assert told.code == 0, told.err
+    assert f" calls ({first['calls']['used']:,} planned), " in told.out.splitlines()[0]
+    (second,) = json.loads(prospend("status", "--json", "--last", 1, "--config", site_file).out)["runs"]
+    found = {name: (one["calls_planned"], one["rows_planned"]) for name, one in second["resources"].items()}
+    assert found == planned
+    assert second["calls"]["planned"] == plan["calls"] == sum(calls for calls, _ in planned.values())
+    division = second["resources"]["division"]
+    assert division["rows"] == division["rows_planned"] + 7
+    with pipeline.connect(data_dir) as connection:
+        assert {name: rest for name, *rest in connection.execute(sql).fetchall()} == {
+            name: list(both) for name, both in planned.items()
+        }
+
+
+def test_a_plan_forecasts_minutes_by_resource(prospend, site_file):
+    """Shared out in proportion to calls, and said to be; together they are the last run's."""
+    assert prospend("run", "--quiet", "--config", site_file).code == 0
+    plan = json.loads(prospend("plan", "--json", "--config", site_file).out)
+    assert plan["minutes"] > 0
+    assert plan["rows"] == sum(one["rows"] for one in plan["resources"])
+    assert abs(sum(one["minutes"] for one in plan["resources"]) - plan["minutes"]) < 0.01 * len(plan["resources"])
+    told = prospend("plan", "--config", site_file).out
+    assert f"{plan['rows']:,} rows, by the run " in told.splitlines()[0]
+    assert "shared out by calls" in told
+
+
 @pytest.mark.parametrize(
     ("sql", "said"),
     [

@@ -29,7 +29,7 @@ COMMENT ON COLUMN meta.run.manifest_sha256 IS 'SHA-256 of the manifest that seal
 CREATE TABLE meta.run_resource (
     run_id VARCHAR, resource VARCHAR, mode VARCHAR, call_count BIGINT, page_count BIGINT, record_count BIGINT,
     quarantined_count BIGINT, superseded_count BIGINT, row_count BIGINT, new_count BIGINT, changed_count BIGINT,
-    deleted_count BIGINT
+    deleted_count BIGINT, planned_call_count BIGINT, planned_row_count BIGINT
 );
 COMMENT ON TABLE meta.run_resource IS 'One row a resource: records = quarantined + superseded + rows';
 COMMENT ON COLUMN meta.run_resource.run_id IS 'run';
@@ -44,6 +44,8 @@ COMMENT ON COLUMN meta.run_resource.row_count IS 'rows in the table of the resou
 COMMENT ON COLUMN meta.run_resource.new_count IS 'rows that the earlier run did not have; NULL if not compared';
 COMMENT ON COLUMN meta.run_resource.changed_count IS 'rows that differ from the earlier run; NULL if not compared';
 COMMENT ON COLUMN meta.run_resource.deleted_count IS 'rows that the source no longer has; NULL if not compared';
+COMMENT ON COLUMN meta.run_resource.planned_call_count IS 'API calls expected before the run; NULL if no run came before';
+COMMENT ON COLUMN meta.run_resource.planned_row_count IS 'rows expected before the run, superseded ones among them; NULL if no run came before';
 
 CREATE TABLE meta.control_total (
     run_id VARCHAR, place VARCHAR, resource VARCHAR, table_name VARCHAR, column_name VARCHAR, currency VARCHAR,
