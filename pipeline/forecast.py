@@ -14,7 +14,7 @@ from pipeline.ops.token_source import place_of
 from pipeline.planning import RunPlan, expected_duration, plan_of
 from pipeline.resources import read_catalogue
 from pipeline.settings import Settings
-from pipeline.snapshot import read_manifest, sealed_runs
+from pipeline.snapshot import manifest_of, sealed_runs
 
 _NIGHTS = 3  # one of them may have been short, having gone on from what another had read
 _REPORTS = 10  # a killed run's tells of no token
@@ -32,7 +32,7 @@ def plan_next(settings: Settings) -> RunPlan:
     sealed = sealed_runs(data_dir)
     if not sealed:
         return plan_of(catalogue, None, None)
-    last = read_manifest(data_dir / "runs" / sealed[-1] / "manifest.json")
+    last = manifest_of(data_dir, sealed[-1])
     return plan_of(catalogue, last, records.seconds_of(data_dir, sealed[-1]))
 
 

@@ -179,7 +179,10 @@ Observe = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A record that did not fit, with where it stood and why. `reason` names types, never the value."""
+    """A record that did not fit, with where it stood and why. `reason` names types, never the value.
+
+    `fetched_at` is when its page arrived.
+    """
 
     resource: str
     context: Context
@@ -188,6 +191,7 @@ class Quarantined:
     field: str
     reason: str
     raw: bytes = dataclasses.field(repr=False)
+    fetched_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,16 @@ def _quarantined(misfit: Misfit, record: bytes, origin: pa.Table, place: int, pl
     for name, key in context:
         if named.get(name, key) != key:
             raise _foreign(name, origin, place, plan)
-    return Quarantined(plan.resource.name, context, row[PAGE], row[RECORD], misfit.field, misfit.reason, bytes(record))
+    return Quarantined(
+        resource=plan.resource.name,
+        context=context,
+        page=row[PAGE],
+        record=row[RECORD],
+        field=misfit.field,
+        reason=misfit.reason,
+        raw=bytes(record),
+        fetched_at=row[FETCHED_AT],
+    )
 
 
 def _assembled(rows: pa.Table, origin: pa.Table, plan: Plan) -> pa.Table:

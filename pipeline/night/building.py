@@ -9,7 +9,7 @@ from pipeline import warehouse
 from pipeline.account import Achieved, program_version
 from pipeline.durable import make_folder
 from pipeline.night.values import Night
-from pipeline.snapshot import QUARANTINE, SealedResource, Staging
+from pipeline.snapshot import SealedResource, Staging
 
 
 def load(
@@ -24,7 +24,7 @@ def load(
     parts = tuple(
         warehouse.Parts(night.catalogue[one.name], tuple(night.data_dir / part.path for part in one.parts))
         for one in sealed
-        if one.name != QUARANTINE
+        if not one.is_special
     )
     facts = warehouse.RunFacts(
         run_id=night.run_id,

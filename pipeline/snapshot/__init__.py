@@ -1,10 +1,24 @@
 """The snapshot stage: a run's Parquet parts and the manifest that seals them. No network from here on."""
 
 from pipeline.snapshot.kept import Began, KeptPages, Left, begin, go_on, left_by_earlier, why_not
-from pipeline.snapshot.manifest import previous_manifest, read_manifest, seal, sealed_runs, sweep
-from pipeline.snapshot.parts import QUARANTINE, Part, SealedResource, Staging, read_back
+from pipeline.snapshot.manifest import (
+    accepted_runs,
+    is_older,
+    manifest_of,
+    newest_accepted,
+    previous_manifest,
+    read_manifest,
+    seal,
+    sealed_runs,
+    sweep,
+)
+from pipeline.snapshot.parts import Part, SealedResource, read_back
+from pipeline.snapshot.proofs import DELETED, PAGES, QUARANTINE, read_deleted, read_pages, read_quarantine
+from pipeline.snapshot.staging import Staging
 
 __all__ = [
+    "DELETED",
+    "PAGES",
     "QUARANTINE",
     "Began",
     "KeptPages",
@@ -12,12 +26,19 @@ __all__ = [
     "Part",
     "SealedResource",
     "Staging",
+    "accepted_runs",
     "begin",
     "go_on",
+    "is_older",
     "left_by_earlier",
+    "manifest_of",
+    "newest_accepted",
     "previous_manifest",
     "read_back",
+    "read_deleted",
     "read_manifest",
+    "read_pages",
+    "read_quarantine",
     "seal",
     "sealed_runs",
     "sweep",
