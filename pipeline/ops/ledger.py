@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import budget
-from pipeline.durable import make_folder, storing
+from pipeline.durable import make_folder, os_failure, storing
 from pipeline.model import Clock
 from pipeline.settings import Budget
 
 _HOUR = "%Y%m%dT%H"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 KEPT_MONTHS = 13
 
 
@@ -28,7 +29,8 @@ class Ledger:
     folder: Path
     budget: Budget
     clock: Clock
-    _hour: str = ""
+    _hour_began_at: datetime = _NEVER
+    _hour_ends_at: datetime = _NEVER
     _file: int = field(default=-1, repr=False)
     _used_hour: int = 0
     _used_month: int = 0
@@ -41,11 +43,14 @@ class Ledger:
             LocalResource: it cannot be recorded, so it must not be made.
         """
         now = self.clock()
-        if now.strftime(_HOUR) != self._hour:
+        if not self._hour_began_at <= now < self._hour_ends_at:
             self._turn_to(now)
-        budget.refuse_if_spent(self.budget, budget.Used(self._used_hour, self._used_month), now)
-        with storing(f"call ledger · {self.folder}"):
+        if self.budget.hourly is not None or self.budget.monthly is not None:
+            budget.refuse_if_spent(self.budget, budget.Used(self._used_hour, self._used_month), now)
+        try:
             os.write(self._file, f"{resource}\n".encode())
+        except OSError as error:
+            raise os_failure(error, f"call ledger · {self.folder}") from error
         self._used_hour += 1
         self._used_month += 1
 
@@ -54,17 +59,18 @@ class Ledger:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-            self._hour = ""
+            self._hour_began_at = self._hour_ends_at = _NEVER
 
     def _turn_to(self, now: datetime) -> None:
         self.close()
         with storing(f"call ledger · {self.folder}"):
             make_folder(self.folder)
-            self._hour = now.strftime(_HOUR)
-            path = self.folder / f"{self._hour}.log"
+            path = self.folder / f"{now:{_HOUR}}.log"
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
             used = used_now(self.folder, now)
         self._used_hour, self._used_month = used.hour, used.month
+        self._hour_began_at = now.replace(minute=0, second=0, microsecond=0)
+        self._hour_ends_at = self._hour_began_at + timedelta(hours=1)
 
 
 def folder_of(data_dir: Path, site: str) -> Path:

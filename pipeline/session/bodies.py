@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
+from multidict import CIMultiDictProxy
 
 from pipeline.errors import SecurityStop, SourceContractBroken
 from pipeline.retry import Kind
+from pipeline.session.deadlines import Watch
 from pipeline.session.failures import Retryable
 
 _SMALL_TOTAL_BYTES: Final = 32 * 1024 * 1024
@@ -23,6 +26,10 @@ _STEP_BYTES: Final = 1024 * 1024
 # JSON lists compress 5 to 50 times; a bomb, 1,000 times. Below the floor the ratio means nothing.
 _GREATEST_RATIO: Final = 200
 _RATIO_FLOOR_BYTES: Final = 4 * 1024 * 1024
+_USUAL_TYPES: Final = frozenset({"application/json", "application/json; charset=utf-8"})
+_CHARSETS: Final = frozenset({None, "utf-8", "utf8", "us-ascii"})
+
+Headers = CIMultiDictProxy[str]
 
 
 class Bodies:
@@ -31,60 +38,120 @@ class Bodies:
     def __init__(self, max_bytes: int, most_at_once: int) -> None:
         """`max_bytes` bounds one body, before and after decompression; `most_at_once` requests share the room."""
         self._max_bytes = max_bytes
-        self._small_bytes = _SMALL_TOTAL_BYTES // most_at_once
+        self._small_bytes = min(max_bytes, _SMALL_TOTAL_BYTES // most_at_once)
+        # Of a compressed body both forms are in memory for a moment.
+        self._at_once_bytes = {"identity": self._small_bytes, "gzip": self._small_bytes // 4}
         self._large = asyncio.Lock()
 
-    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def read(self, answer: aiohttp.ClientResponse, watch: Watch) -> bytes:
         """The whole body of a 200, after decompression.
+
+        Args:
+            answer: its headers have come.
+            watch: is told when the source waits for us.
 
         Raises:
             Retryable: it came incomplete.
             SourceContractBroken: it is not framed, not JSON by its type, of a coding not asked for, or empty.
             SecurityStop: it is larger than allowed, or inflates like a bomb.
         """
-        coding = _coding(answer)
+        headers = answer.headers
+        stated_bytes = _stated_bytes(headers)
+        if headers.get(hdrs.CONTENT_TYPE) not in _USUAL_TYPES:
+            _refuse_type(answer)
+        coding = _coding(headers) if hdrs.CONTENT_ENCODING in headers else "identity"
+        if stated_bytes is not None and stated_bytes > self._max_bytes:
+            raise self._larger()
+        if stated_bytes is not None and stated_bytes <= self._at_once_bytes[coding]:
+            # Nothing to watch while it comes: the HTTP parser hands out exactly as much as was stated, or fails.
+            body = await answer.content.read()
+            if coding == "gzip":
+                body = _unzipped_small(body, self._small_bytes) or await self._gathered(_unzipped(_only(body)), watch)
+        elif coding == "gzip":
+            body = await self._gathered(_unzipped(answer.content.iter_any()), watch)
+        else:
+            body = await self._gathered(_pieces(answer.content.iter_any()), watch)
+        if not body:
+            raise SourceContractBroken("the answer is empty; that never means an empty list")
+        return body
+
+    async def _gathered(self, arriving: AsyncGenerator[bytes, None], watch: Watch) -> bytes:
+        """All pieces as one, as long as they stay within the limits."""
         pieces: list[bytes] = []
         total = 0
         is_large = False
         try:
-            async with aclosing(_plain(answer) if coding == "identity" else _unzipped(answer)) as arriving:
+            async with aclosing(arriving):
                 async for piece in arriving:
                     total += len(piece)
                     if total > self._max_bytes:
-                        raise _too_large(f"is larger than {self._max_bytes:,} bytes")
+                        raise self._larger()
                     if total > self._small_bytes and not is_large:
+                        watch.waits_for_us = True
                         is_large = await self._large.acquire()
+                        watch.waits_for_us = False
                     pieces.append(piece)
         finally:
             if is_large:
                 self._large.release()
-        if not total:
-            raise SourceContractBroken("the answer is empty; that never means an empty list")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def _larger(self) -> SecurityStop:
+        return _too_large(f"is larger than {self._max_bytes:,} bytes")
 
-def _coding(answer: aiohttp.ClientResponse) -> str:
-    headers = answer.headers
-    if "Content-Length" not in headers and "chunked" not in headers.get("Transfer-Encoding", ""):
+
+def _stated_bytes(headers: Headers) -> int | None:
+    """How long the body is, as it comes; None if it comes in chunks.
+
+    Raises:
+        SourceContractBroken: nothing tells where it ends.
+    """
+    transfer = headers.get(hdrs.TRANSFER_ENCODING)
+    length = headers.get(hdrs.CONTENT_LENGTH)
+    if length is None and "chunked" not in (transfer or ""):
         raise SourceContractBroken("the answer's length is not stated (unframed body), so it could be cut unnoticed")
+    return int(length) if transfer is None and length is not None and length.isdecimal() else None
+
+
+def _refuse_type(answer: aiohttp.ClientResponse) -> None:
+    """Nothing, if the body is JSON in UTF-8 by what the answer says of it."""
     if answer.content_type != "application/json" and not answer.content_type.endswith("+json"):
         raise SourceContractBroken(f"the answer is {answer.content_type!r:.60} instead of JSON; is a proxy in between?")
-    coding = ",".join(headers.getall("Content-Encoding", ("identity",))).strip().lower()
+    if (answer.charset and answer.charset.lower()) not in _CHARSETS:
+        raise SourceContractBroken(f"the answer is in {answer.charset!r:.40} instead of UTF-8")
+
+
+def _coding(headers: Headers) -> str:
+    coding = ",".join(headers.getall(hdrs.CONTENT_ENCODING)).strip().lower()
     if coding not in ("identity", "gzip"):
         raise SourceContractBroken(f"the answer has content coding {coding!r:.40}, which was not asked for")
     return coding
 
 
-async def _plain(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    async for piece in answer.content.iter_any():
+async def _only(piece: bytes) -> AsyncGenerator[bytes, None]:
+    yield piece
+
+
+async def _pieces(arriving: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for piece in arriving:
         yield piece
 
 
-async def _unzipped(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+def _unzipped_small(received: bytes, most_bytes: int) -> bytes | None:
+    """A whole compressed body in one step; None if it is not whole, not sound, or not small: that is told elsewhere."""
+    unzip = zlib.decompressobj(wbits=31)
+    try:
+        body = unzip.decompress(received, min(most_bytes, _STEP_BYTES))
+    except zlib.error:
+        return None
+    return body if unzip.eof and not unzip.unused_data else None
+
+
+async def _unzipped(arriving: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The body in steps of bounded size, whatever the compressed bytes inflate to."""
     unzip = zlib.decompressobj(wbits=31)
     total = received = 0
-    async for piece in answer.content.iter_any():
+    async for piece in arriving:
         received += len(piece)
         rest = piece
         while True:

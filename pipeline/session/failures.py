@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import traceback
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -45,7 +47,7 @@ def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineErr
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return _no_connection(error, host)
     if isinstance(error, TimeoutError):
-        return Retryable(f"{host} did not answer in time", Kind.LATE)
+        return late(origin)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
         return _broken_http(error)
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
@@ -55,6 +57,26 @@ def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineErr
             return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
         return Retryable(f"{host}: {_reason(error)}", Kind.BROKEN)
     return SourceUnavailable(f"the request to {host} failed ({type(error).__name__})")
+
+
+def late(origin: URL) -> Retryable:
+    """A deadline of ours passed."""
+    return Retryable(f"{origin.host}:{origin.port} did not answer in time", Kind.LATE)
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """An error that is not translated, a cancellation or a bug, without the frames that hold the request's headers.
+
+    A note says where it arose.
+    """
+    arose = traceback.extract_tb(error.__traceback__)[-1]
+    if isinstance(error, Exception):
+        error.add_note(f"raised in {arose.name}, {Path(arose.filename).name} line {arose.lineno}")
+    chained = error.__cause__ or error.__context__
+    while chained is not None:
+        chained.__traceback__ = None
+        chained = chained.__cause__ or chained.__context__
+    return error.with_traceback(None)
 
 
 def _no_connection(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError, host: str) -> Retryable:

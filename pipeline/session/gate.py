@@ -86,7 +86,8 @@ class Gate:
     def left(self) -> None:
         """A request ended in a way that says nothing about the source's state."""
         self.under_way -= 1
-        self._wake()
+        if self.waiting:
+            self._wake()
 
     def hold(self, wait_s: float) -> None:
         """Let no request of the whole client go before so many seconds have passed."""

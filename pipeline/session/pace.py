@@ -6,7 +6,7 @@ Pure values and functions; `session.gate` applies them. Not remembered between r
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # Latency rises when the average of the newest answers is this much above that of many more.
 _NEW_WEIGHT = 0.2
@@ -15,8 +15,7 @@ _RISEN_FACTOR = 2.0
 _RISEN_LEAST_S = 1.0  # pages differ in size: below a second more, nothing is learnt
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """The allowance. `window` lies between 1 and `most`; its whole part counts.
 
     `cut_at_s` is when it was last lowered: what was sent before says nothing about the lower one. `new_s` and `long_s`
@@ -49,7 +48,7 @@ def answered(pace: Pace, *, began_s: float, now_s: float) -> Pace:
         new_s = pace.new_s + _NEW_WEIGHT * (took_s - pace.new_s)
         long_s = pace.long_s + _LONG_WEIGHT * (took_s - pace.long_s)
     if new_s > _RISEN_FACTOR * long_s + _RISEN_LEAST_S:
-        return replace(strained(pace, began_s=began_s, now_s=now_s), new_s=new_s, long_s=long_s)
+        return strained(pace, began_s=began_s, now_s=now_s)._replace(new_s=new_s, long_s=long_s)
     window = min(float(pace.most), pace.window + 1 / pace.window)
     return Pace(pace.most, window, pace.cut_at_s, new_s, long_s)
 
@@ -58,4 +57,4 @@ def strained(pace: Pace, *, began_s: float, now_s: float) -> Pace:
     """After a 429, 503, 504 or time-out of a request that was sent at `began_s`."""
     if began_s < pace.cut_at_s:
         return pace
-    return replace(pace, window=max(1.0, pace.window / 2), cut_at_s=now_s)
+    return pace._replace(window=max(1.0, pace.window / 2), cut_at_s=now_s)

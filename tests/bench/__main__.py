@@ -7,7 +7,6 @@ import asyncio
 import json
 import platform
 import resource
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import aiohttp
 
 from pipeline import account, nightly
 from pipeline.auth import Secret
@@ -26,9 +23,9 @@ from pipeline.model import Page, Request, Response
 from pipeline.resources import Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Api, Settings, Site, Storage, Token
+from tests.bench.calls import Compared, measure_calls
 from tests.bench.serving import measure_serving
 
-_SMALL = "/beta/company/1/entity"
 _TOKEN = "PROSPEND_BENCH_TOKEN"
 
 
@@ -97,37 +94,6 @@ def measure(claims: int, page_limit: int) -> list[Measured]:
         return [timed("read only", read), timed("json.loads", parse), timed("whole run", publish)]
 
 
-def small_requests(served: dict[str, str], count: int, reader: str) -> Measured:
-    """Many small requests, one after the other on one connection: by aiohttp alone, or through our session."""
-
-    async def bare() -> None:
-        tls = ssl.create_default_context(cafile=served["ca_file"])
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=tls)) as http:
-            for _ in range(count):
-                headers = {"Authorization": f"Bearer {served['token']}"}
-                async with http.get(f"{served['base_url']}{_SMALL}?limit=1000", headers=headers) as answer:
-                    await answer.read()
-
-    async def ours() -> None:
-        api = Api(ca_file=Path(served["ca_file"]))
-        async with open_session(api, served["base_url"], Secret(served["token"]), nightly.real_world()) as session:
-            for _ in range(count):
-                await session.send(Request(_SMALL, (("limit", "1000"),)))
-
-    def read() -> str:
-        asyncio.run(bare() if reader == "bare aiohttp" else ours())
-        return f"{count:,} requests"
-
-    return timed(reader, read)
-
-
-def measure_requests() -> list[Measured]:
-    """Processor time a request of our session next to bare aiohttp on the same pages, interleaved, the least of three."""
-    with tempfile.TemporaryDirectory() as folder, sandbox_process(Path(folder) / "sandbox", 4000) as served:
-        rounds = [[small_requests(served, 1500, name) for name in ("bare aiohttp", "our session")] for _ in range(3)]
-    return [min((one[i] for one in rounds), key=lambda m: m.cpu_s) for i in range(2)]
-
-
 def help_cpu() -> Measured:
     """Processor time of `prospend --help`, the least of five."""
     least = float("inf")
@@ -139,11 +105,22 @@ def help_cpu() -> Measured:
     return Measured("prospend --help", least, least, "least of five; the aim is under 0.25 s")
 
 
+def told(call: Compared) -> str:
+    """Processor time and instructions of one kind of request."""
+    text = f"{call.bare_us:7.0f} us CPU bare, {call.ours_us:7.0f} us ours: {call.ratio:.2f} x"
+    if call.bare_instructions and call.ours_instructions:
+        ratio = call.ours_instructions / call.bare_instructions
+        text += f"; {call.bare_instructions / 1e3:,.0f} and {call.ours_instructions / 1e3:,.0f} k instructions: {ratio:.2f} x"
+    return text
+
+
 def main() -> None:
     """Print a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=int, nargs="+", default=[4000, 20_000])
     parser.add_argument("--page-limit", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=40, help="turns of each side when requests are compared")
+    parser.add_argument("--valgrind", action="store_true", help="count instructions without a counter in the machine")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
     shown = help_cpu()
@@ -157,10 +134,11 @@ def main() -> None:
                 f"json.loads {one.json_us_per_row:6.2f} us: {ratio:.2f} x"
             )
         print()
-    bare, ours = measure_requests()
-    print(
-        f"one request: {bare.name} {bare.cpu_s / 1.5:.3f} ms CPU, {ours.name} {ours.cpu_s / 1.5:.3f} ms: {ours.cpu_s / bare.cpu_s:.2f} x\n"
-    )
+    with tempfile.TemporaryDirectory() as folder, sandbox_process(Path(folder) / "sandbox", 4000) as served:
+        print("one request, our session next to bare aiohttp; the aim is at most 1.30 x")
+        for call in measure_calls(served, rounds=arguments.rounds, valgrind=arguments.valgrind):
+            print(f"  {call.pages.name:<29} {told(call)}")
+        print()
     for claims in arguments.claims:
         found = measure(claims, arguments.page_limit)
         yardstick = next(one for one in found if one.name == "json.loads")

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp.abc import AbstractResolver
 from session_world import CLAIMS, Jumping, asked
+from yarl import URL
 
 from pipeline.auth import Secret
 from pipeline.errors import ConfigError, LocalResource, SecurityStop, SourceUnavailable, TokenError
 from pipeline.model import Request
 from pipeline.sandbox import Reply
 from pipeline.sandbox.faults import plan
+from pipeline.session.addresses import address_on
 from pipeline.session.names import address_class, is_local_name
 from pipeline.session.skew import judged_skew
 
@@ -213,6 +215,19 @@ def test_no_permission_is_another_matter(sandbox):
 
 # ---- what an error holds --------------------------------------------------------------------------------------------
 
+
+def all_told(error: BaseException) -> str:
+    """Traceback, locals, causes and contexts as the most talkative reporter would print them."""
+    parts = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None:
+            parts += traceback.TracebackException.from_exception(one, capture_locals=True).format(chain=False)
+            waiting += [one.__cause__, one.__context__]
+    return "\n".join(line for line in "".join(parts).splitlines() if "sandbox = " not in line)
+
+
 BREAKING = {
     "dropped": lambda sandbox: sandbox.faults(plan("reset")),
     "cut": lambda sandbox: sandbox.faults(plan("cut-body")),
@@ -236,8 +251,7 @@ def test_no_error_holds_the_token(sandbox, how):
             return await session.send(CLAIMS)
 
         asked(sandbox, act, attempts=2)
-    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    told = "\n".join(line for line in told.splitlines() if "sandbox = " not in line)
+    told = all_told(caught.value)
     assert sandbox.token not in told
     assert "aiohttp" not in told.replace("aiohttp.", "").replace("<aiohttp", "")
     error: BaseException | None = caught.value
@@ -246,7 +260,51 @@ def test_no_error_holds_the_token(sandbox, how):
         error = error.__context__
 
 
-@pytest.mark.parametrize("path", ["//evil.example/x", "/a/../b", "/a/./b", "/a\\b", "a/b", "", "https://evil.example/"])
+def test_the_run_s_deadline_holds_no_token(sandbox):
+    """Nor does any error that led to it: the frames that were cut off held the headers."""
+    sandbox.faults(plan("silence"))
+    with pytest.raises(LocalResource) as caught:
+        asked(sandbox, once, hangs=True, run_deadline_s=0.3)
+    told = all_told(caught.value)
+    assert sandbox.token not in told
+
+
+def test_a_cancelled_request_holds_no_token(sandbox):
+    """An interrupted run's traceback ends at our own door."""
+    sandbox.faults(plan("silence"))
+
+    async def act(session) -> str:
+        task = asyncio.create_task(session.send(CLAIMS))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        return all_told(caught.value)
+
+    assert sandbox.token not in asked(sandbox, act, hangs=True)
+
+
+def test_a_bug_below_holds_no_token_and_says_where_it_arose(sandbox):
+    """An error of aiohttp's that is not one of its own classes is not translated, but its frames go too."""
+
+    async def act(session):
+        await session.http.close()
+        return await session.send(CLAIMS)
+
+    with pytest.raises(RuntimeError, match="closed") as caught:
+        asked(sandbox, act)
+    told = all_told(caught.value)
+    assert sandbox.token not in told
+    assert "raised in _request, client.py line" in told
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example/x", "/a/../b", "/a/./b", "/a\\b", "a/b", "", "https://evil.example/", "/a/%2e%2E/b", "/a/.%2e",
+        "/a//b", "/a/", "/", "/a\r\nX: y", "/a\n", "/a b", "/a?b", "/a#b", "/%zz", "/a%", "/caf\u00e9", "/a\0",
+    ],
+)  # fmt: skip
 def test_a_path_that_could_leave_the_origin_is_refused(sandbox, path):
     """Before a socket opens."""
 
@@ -256,3 +314,22 @@ def test_a_path_that_could_leave_the_origin_is_refused(sandbox, path):
     with pytest.raises(SecurityStop):
         asked(sandbox, act)
     assert sandbox.journal.counts.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host", "port"),
+    [
+        ("https://api.example", "api.example", 443),
+        ("https://API.Example:443", "api.example", 443),
+        ("https://api.example:8443", "api.example", 8443),
+        ("https://[2606:4700::1111]:8443", "2606:4700::1111", 8443),
+        ("https://b\u00fccher.example", "b\u00fccher.example", 443),
+    ],
+)
+def test_every_request_lies_on_the_origin_named(base_url, host, port):
+    """Host, port and scheme are those of the settings, however they are written; path and query are as given."""
+    request = Request("/beta/company/a%2Fb/claim", (("limit", "5"), ("cursor", "a=&#/+ \u00e9")), "claim", "here")
+    url = address_on(URL(base_url), request)
+    assert (url.scheme, url.host, url.port) == ("https", host, port)
+    assert url.raw_path == "/beta/company/a%2Fb/claim"
+    assert url.raw_query_string == "limit=5&cursor=a%3D%26%23%2F%2B%20%C3%A9"
