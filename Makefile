@@ -45,6 +45,9 @@ test: $(VENV)/dev-ready ## all tests
 test-pure: $(VENV)/dev-ready ## the tests that need no file, socket or database
 	@$(BIN)/python -m pytest tests/pure tests/rules
 
+soak: $(VENV)/dev-ready ## the long forms of the tests: kills, system calls, histories, readers; hours
+	@$(BIN)/python -m pytest tests/soak
+
 test-browser: $(VENV)/browser-ready ## the token page in a real browser (Debian's chromium)
 	@$(BIN)/python -m pytest tests/browser
 
@@ -71,4 +74,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure test-browser fmt lint types check bench lock clean
+.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench lock clean

@@ -243,15 +243,16 @@ def differences(published: Published, allowed: Allowed) -> list[Difference]:
     for name, keys in allowed.items():
         rows, dead = published.rows[name], published.dead[name]
         for key, records in keys.items():
-            found += _of_key(name, key, records, rows.get(key), is_dead=key in dead)
+            found += of_key(name, key, records, rows.get(key), is_dead=key in dead)
         found += [Difference("not in the books", name, key) for key in rows.keys() - keys.keys()]
         found += [Difference("alive and dead", name, key) for key in rows.keys() & dead]
     return found
 
 
-def _of_key(
-    name: str, key: Key, records: Sequence[Record | None], row: Row | None, *, is_dead: bool
+def of_key(
+    name: str, key: Key, records: Sequence[Record | None], row: Row | None, *, is_dead: bool = False
 ) -> list[Difference]:
+    """How a row differs from the likeliest record that may stand for it; not at all if it is one of them."""
     if row is None:
         return [] if None in records else [Difference("marked deleted" if is_dead else "lost", name, key)]
     first: list[Difference] | None = None
