@@ -13,7 +13,10 @@ from pipeline.resources import Column, Kind, Resource, snake_case
 
 # Columns this program adds to every row. `_extra` holds, as JSON, the fields that the catalogue does not know.
 RUN_ID, FETCHED_AT, EXTRA, INDEX = "_run_id", "_fetched_at", "_extra", "_index"
-FINGERPRINT = "_fingerprint"
+# Of records only, not of the elements of their lists.
+PAGE, FINGERPRINT = "_page", "_fingerprint"
+# Of rows in the warehouse: no part of a snapshot has them.
+VALID_FROM, VALID_TO, DELETED_AT = "_valid_from", "_valid_to", "_deleted_at"
 
 _TYPES = {
     Kind.TEXT: "VARCHAR",
@@ -59,6 +62,16 @@ class Table:
     list_field: str | None = None
 
     @property
+    def content_columns(self) -> tuple[TableColumn, ...]:
+        """What the source says of a row: two versions of a row differ in one of these."""
+        return tuple(column for column in self.columns if column.is_own or column.name == EXTRA)
+
+    @property
+    def record_key(self) -> tuple[str, ...]:
+        """The columns that name the record a row belongs to, in the order of the resource's identity."""
+        return self.key if self.list_field is None else self.key[:-1]
+
+    @property
     def money_columns(self) -> tuple[TableColumn, ...]:
         """The amounts that are totalled per currency."""
         return tuple(column for column in self.columns if column.is_money)
@@ -77,7 +90,7 @@ def tables_of(resource: Resource) -> tuple[Table, ...]:
     main = Table(
         name=resource.name,
         resource=resource.name,
-        columns=(*context, *_flatten(scalars), *_provenance()),
+        columns=(*context, *_flatten(scalars), *_provenance(of_records=True)),
         key=tuple(snake_case(name) for name in resource.identity),
         about=resource.about,
     )
@@ -101,7 +114,7 @@ def _child(resource: Resource, column: Column, context: list[TableColumn]) -> Ta
     return Table(
         name=column.table or "",
         resource=resource.name,
-        columns=(*context, key, index, *own, *_provenance()),
+        columns=(*context, key, index, *own, *_provenance(of_records=False)),
         key=(*(c.name for c in context), key.name, INDEX),
         about=f"{column.about[0].upper()}{column.about[1:]}: one row an element of {resource.name}.{column.name}",
         list_field=column.name,
@@ -125,20 +138,22 @@ def _flatten(columns: Iterable[Column], above: tuple[str, ...] = ()) -> Iterator
         )
 
 
-def _provenance() -> tuple[TableColumn, ...]:
-    return (
-        _given(RUN_ID, "run that fetched the row"),
-        TableColumn(
-            FETCHED_AT, "TIMESTAMPTZ", (FETCHED_AT,), "when the page with the row was received, UTC", is_own=False
-        ),
-        TableColumn(
-            EXTRA,
-            "VARCHAR",
-            (EXTRA,),
-            "JSON of the fields the catalogue does not know, as sent; else NULL",
-            is_own=False,
-        ),
+def _provenance(*, of_records: bool) -> Iterator[TableColumn]:
+    yield _given(RUN_ID, "run that brought this version of the row")
+    yield _added(FETCHED_AT, "TIMESTAMPTZ", "when the page with the row was received, UTC")
+    if of_records:
+        yield _added(PAGE, "INTEGER", "page of the resource in that run, from 0: the row stands on it as sent")
+    yield _added(
+        VALID_FROM, "TIMESTAMPTZ", "instant from which this version holds: that of the run that brought it, UTC"
     )
+    yield _added(DELETED_AT, "TIMESTAMPTZ", "instant of the run that proved the row gone at the source, UTC; else NULL")
+    if of_records:
+        yield _added(FINGERPRINT, "BIGINT", "hash of the record's bytes as last sent")
+    yield _added(EXTRA, "VARCHAR", "JSON of the fields the catalogue does not know, as sent; else NULL")
+
+
+def _added(name: str, kind: str, about: str) -> TableColumn:
+    return TableColumn(name, kind, (name,), about, is_own=False)
 
 
 def _given(name: str, about: str) -> TableColumn:

@@ -14,12 +14,12 @@ import pyarrow.compute
 from pipeline.decode.fast import Refused, leaves, read
 from pipeline.decode.fingerprints import fingerprints
 from pipeline.decode.fit import eased, fitted, parents_named
-from pipeline.decode.schema import PAGE, RECORD, NoteCounts, Plan, plan_of
+from pipeline.decode.schema import RECORD, NoteCounts, Plan, plan_of
 from pipeline.decode.values import Misfit
 from pipeline.errors import SourceContractBroken
 from pipeline.model import ControlTotal, Note, Page, Quarantined
 from pipeline.resources import Resource
-from pipeline.tables import FETCHED_AT, FINGERPRINT, RUN_ID
+from pipeline.tables import FETCHED_AT, FINGERPRINT, PAGE, RUN_ID
 from pipeline.totals import record_totals
 
 # The package's stubs know neither plain values as scalars nor the newer functions.

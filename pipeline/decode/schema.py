@@ -16,9 +16,9 @@ import msgspec
 import pyarrow as pa
 
 from pipeline.resources import Column, Kind, Resource
-from pipeline.tables import EXTRA, FETCHED_AT, FINGERPRINT, RUN_ID
+from pipeline.tables import EXTRA, FETCHED_AT, FINGERPRINT, PAGE, RUN_ID
 
-PAGE, RECORD = "_page", "_record"
+RECORD = "_record"
 TIMESTAMP = pa.timestamp("us", "UTC")
 
 NoteKind = Literal["unknown_field", "precision_reduced", "unknown_value", "alias_used"]

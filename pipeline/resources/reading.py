@@ -84,7 +84,7 @@ _HOLDS: dict[str, Callable[[object], bool]] = {
     "a list of tables of texts": lambda value: isinstance(value, list) and all(map(_HOLDS["a table of texts"], value)),
 }
 _RESOURCE_KEYS = (
-    dict.fromkeys("path parent key updated order only_when envelope evidence about".split(), "text")
+    dict.fromkeys("path parent key updated period order only_when envelope evidence about".split(), "text")
     | {"filters": "a list of texts", "requests": "a list of tables of texts", "switches": "a table of texts"}
     | {"single": "true or false", "column": "a table"}
 )
@@ -120,6 +120,7 @@ class _Reader:
             columns=columns,
             parent=table.get("parent"),
             updated=table.get("updated"),
+            period=table.get("period"),
             filters=tuple(table.get("filters", ())),
             requests=tuple(tuple(sorted(r.items())) for r in table.get("requests", [{}])),
             switches=tuple(sorted(table.get("switches", {}).items())),
@@ -144,7 +145,7 @@ class _Reader:
             self.problems.append(f"{where}: path must start with one / and have no query")
         if table.get("envelope", "page") not in ("page", "any"):
             self.problems.append(f"{where}: envelope must be 'page' or 'any'")
-        for role, value in (("key", resource.key), ("updated", resource.updated)):
+        for role, value in (("key", resource.key), ("updated", resource.updated), ("period", resource.period)):
             if value is not None and value not in names:
                 self.problems.append(f"{where}: {role} {value!r} is not among its columns")
         if any(column.name == resource.key and column.kind in (Kind.OBJECT, Kind.LIST) for column in resource.columns):
@@ -163,6 +164,8 @@ class _Reader:
         for column in resource.columns:
             if column.name == resource.updated and column.kind is not Kind.TIMESTAMP:
                 self.problems.append(f"{where}: updated {column.name!r} must be a timestamp")
+            if column.name == resource.period and column.kind not in (Kind.TIMESTAMP, Kind.DATE):
+                self.problems.append(f"{where}: period {column.name!r} must be a timestamp or a date")
         landing = Counter((*map(snake_case, resource.context_names), *_landing_names(resource.columns)))
         for name, count in landing.items():
             if count > 1:

@@ -54,7 +54,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One list of the API, the way of its walks, and its columns in declared order."""
+    """One list of the API, the way of its walks, and its columns in declared order.
+
+    `period` names the field with the time by which a row belongs to an accounting period, for documents.
+    """
 
     name: str
     path: str
@@ -65,6 +68,7 @@ class Resource:
     columns: tuple[Column, ...]
     parent: str | None = None
     updated: str | None = None
+    period: str | None = None
     filters: tuple[str, ...] = ()
     requests: tuple[Params, ...] = ((),)
     switches: tuple[tuple[str, str], ...] = ()

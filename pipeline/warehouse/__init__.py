@@ -3,9 +3,20 @@
 DuckDB is imported only in this folder. Whether the numbers may be published is judged by `checks`, not here.
 """
 
+from pipeline.warehouse.asking import (
+    alive_counts,
+    alive_under,
+    connect_for_run,
+    known_fingerprints,
+    sampled_keys,
+    vanished,
+)
 from pipeline.warehouse.building import build, discard, finish, sweep
+from pipeline.warehouse.content import content_hash, refuse_damage
+from pipeline.warehouse.layout import fits
 from pipeline.warehouse.publishing import generations, publish
 from pipeline.warehouse.read import Answer, connect, query, snapshot_info, table_rows
+from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
 
 __all__ = [
@@ -17,14 +28,24 @@ __all__ = [
     "RunFacts",
     "RunParts",
     "SnapshotInfo",
+    "alive_counts",
+    "alive_under",
     "build",
     "connect",
+    "connect_for_run",
+    "content_hash",
     "discard",
     "finish",
+    "fits",
     "generations",
+    "known_fingerprints",
     "publish",
     "query",
+    "refuse_damage",
+    "rollback",
+    "sampled_keys",
     "snapshot_info",
     "sweep",
     "table_rows",
+    "vanished",
 ]

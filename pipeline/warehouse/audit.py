@@ -3,56 +3,111 @@
 # ruff: noqa: S608 - generated SQL is the purpose here; names and texts pass `text.quoted` and `text.literal`
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
 from pipeline.model import ControlTotal
-from pipeline.tables import Table
-from pipeline.warehouse.load import SCHEMA
-from pipeline.warehouse.text import names, present, quoted
+from pipeline.tables import DELETED_AT, VALID_FROM, Table
+from pipeline.warehouse.text import CURRENT, equal, home, instant, names, present, quoted
+
+_ALIVE = f"{DELETED_AT} IS NULL"
+_READ = "temp._read"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The rows that some records stand for: how many in each table, and their amounts."""
+
+    rows: tuple[tuple[str, int], ...]
+    totals: tuple[ControlTotal, ...]
 
 
 def row_counts(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    """Rows of each table of the `prospend` schema, in the order given."""
+    """Rows of each table of the `prospend` schema that are not deleted, in the order given."""
     counted = []
     for table in tables:
-        ((count,),) = connection.execute(f"SELECT count(*) FROM {SCHEMA}.{quoted(table)}").fetchall()
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {CURRENT}.{quoted(table)} WHERE {_ALIVE}").fetchall()
         counted.append((table, int(count)))
     return tuple(counted)
 
 
 def totals(
-    connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, schema: str = SCHEMA
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, schema: str = CURRENT
 ) -> tuple[ControlTotal, ...]:
     """The exact sum of every money column in every currency, and how many values it adds; sorted.
 
-    Sums are exact: DECIMAL(38, s) adds as a 128-bit integer, and an overflow is an error.
+    Deleted rows do not count. Sums are exact: DECIMAL(38, s) adds as a 128-bit integer, and an overflow is an error.
     """
-    found = []
+    found: list[ControlTotal] = []
     for table in tables:
-        for column in table.money_columns:
-            amount = quoted(column.name)
-            currency = f"coalesce({quoted(column.currency)}, '')" if column.currency else "''"
-            scale = column.type.partition(",")[2].rstrip(")")
-            sums = connection.execute(
-                f"SELECT {currency}, count(*), sum({amount}::DECIMAL(38, {scale})) FROM {schema}.{quoted(table.name)} "
-                f"WHERE {amount} IS NOT NULL GROUP BY ALL HAVING count(*) > 0"
-            ).fetchall()
-            found += [ControlTotal(table.resource, table.name, column.name, *one) for one in sums]
+        found += _totals(connection, table, f"{home(table, schema)} WHERE {_ALIVE}")
     return tuple(sorted(found))
 
 
-def key_problems(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> tuple[tuple[str, int, int], ...]:
-    """(table, rows whose key is incomplete, keys that stand more than once), for tables that have any."""
+def read(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], keys: str | None) -> Read:
+    """The rows with these keys, deleted or not, and their elements: found in the tables, not taken from the records.
+
+    Args:
+        connection: to the file that is being built.
+        tables: of one resource.
+        keys: a SELECT of keys; None for all rows.
+    """
+    rows, found = [], []
+    for table in tables:
+        money = dict.fromkeys(
+            name for column in table.money_columns for name in (column.name, column.currency) if name is not None
+        )
+        chosen = home(table)
+        if keys is not None:
+            is_read = equal("held", table.record_key, "read", tables[0].key)
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE _read AS SELECT {names(money) or 'true'} FROM {home(table)} AS held "
+                f"SEMI JOIN ({keys}) AS read ON {is_read}"
+            ).fetchall()
+            chosen = _READ
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {chosen}").fetchall()
+        rows.append((table.name, int(count)))
+        found += _totals(connection, table, f"{chosen} WHERE true")
+    return Read(tuple(rows), tuple(sorted(found)))
+
+
+def key_problems(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, since: datetime | None = None
+) -> tuple[tuple[str, int, int], ...]:
+    """(table, rows whose key is incomplete, keys that stand more than once), for tables that have any.
+
+    With `since`, only keys that came from that instant on are looked at: the rows before them were sound.
+    """
     found = []
     for table in tables:
-        home, key = f"{SCHEMA}.{quoted(table.name)}", names(table.key)
+        place, key = home(table), names(table.key)
         complete = " AND ".join(present(quoted(name)) for name in table.key)
+        came = f"{VALID_FROM} >= {instant(since)}" if since else "true"
+        with_twins = f"{place} AS held"
+        if since:
+            twin = equal("held", table.key, "fresh", table.key)
+            with_twins += f" SEMI JOIN (SELECT {key} FROM {place} WHERE {came}) AS fresh ON {twin}"
         ((missing, repeated),) = connection.execute(
-            f"SELECT (SELECT count(*) FROM {home} WHERE NOT ({complete})), (SELECT count(*) FROM ("
-            f"SELECT 1 FROM {home} WHERE {complete} GROUP BY {key} HAVING count(*) > 1))"
+            f"SELECT (SELECT count(*) FROM {place} WHERE {came} AND NOT ({complete})), (SELECT count(*) FROM ("
+            f"SELECT 1 FROM {with_twins} WHERE {complete} GROUP BY {key} HAVING count(*) > 1))"
         ).fetchall()
         if missing or repeated:
             found.append((table.name, int(missing), int(repeated)))
     return tuple(found)
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, table: Table, rows: str) -> list[ControlTotal]:
+    found = []
+    for column in table.money_columns:
+        amount = quoted(column.name)
+        currency = f"coalesce({quoted(column.currency)}, '')" if column.currency else "''"
+        scale = column.type.partition(",")[2].rstrip(")")
+        sums = connection.execute(
+            f"SELECT {currency}, count(*), sum({amount}::DECIMAL(38, {scale})) FROM {rows} "
+            f"AND {amount} IS NOT NULL GROUP BY ALL HAVING count(*) > 0"
+        ).fetchall()
+        found += [ControlTotal(table.resource, table.name, column.name, *one) for one in sums]
+    return found

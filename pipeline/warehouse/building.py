@@ -1,31 +1,36 @@
-"""A new warehouse file, from nothing to finished: build, finish, and the removal of what never got there.
+"""A warehouse file from its base to finished: build, finish, and the removal of what never got there.
 
-The file is private until `finish` has verified it, and no reader knows its name until `publish` has moved it.
+A state is the one before it with one more run applied; an empty file is the first. The file is private until `finish`
+has verified it, and no reader knows its name until `publish` has moved it.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
 from pipeline.durable import SEALED_MODE, storing, sync
-from pipeline.errors import LocalAccess, StoredDataDamaged
+from pipeline.errors import LocalAccess, StoredDataDamaged, VersionMismatch
 from pipeline.model import CheckResult
+from pipeline.resources import Resource
 from pipeline.tables import Table, all_tables, tables_of
-from pipeline.warehouse import audit, meta
+from pipeline.warehouse import audit, layout, meta
+from pipeline.warehouse.applying import Applied, apply
+from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
-from pipeline.warehouse.load import ASIDE, SCHEMA, comment_tables, create_tables, load
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import open_file, snapshot_info
-from pipeline.warehouse.values import Built, Changes, Parts, RunFacts, RunParts
+from pipeline.warehouse.restating import Period, restate
+from pipeline.warehouse.values import Built, RunParts
 
 # DuckDB 2 would otherwise write files that no 1.x reader opens, and most BI drivers are on 1.x.
 STORAGE_VERSION = "v1.2.0"
+# What DuckDB accounts for; the process takes some 300 MB beside it.
+MEMORY_LIMIT = "640MB"
 _PRIVATE_FILE, _PRIVATE_FOLDER = 0o600, 0o700
 _BUILDING = ".building-*"
 
@@ -37,40 +42,42 @@ def build(
     base: Path | None = None,
     temp_dir: Path,
     threads: int = 2,
-    memory_limit: str = "1GB",
+    memory_limit: str = MEMORY_LIMIT,
 ) -> Built:
-    """A new DuckDB file stands at `target` with every table loaded, commented and counted; readers do not know it.
+    """A DuckDB file stands at `target` with the runs applied in order, commented and counted; readers do not know it.
 
     Args:
         target: where the file is made; must not exist. Left behind only if the build succeeds.
         runs: accepted runs, oldest first, at least one. Their parts' hashes have been verified: DuckDB verifies none.
-        base: the file to build on, or None to begin with an empty one.
+        base: the file of the run before the first of them, or None to begin with an empty one.
         temp_dir: where DuckDB may spill; a private folder is made inside and removed.
         threads: DuckDB's threads.
         memory_limit: DuckDB's limit, with its unit.
 
     Shape:
-        in   per resource n records in k parts
-        out  `prospend`: one table a resource with one row a key, one a list with one row an element; `meta`
+        in   per run and resource n records in k parts, and the keys of what was proved gone
+        out  `prospend`: one table a resource with one row a key, one a list with one row an element; `past`: the same
+             for versions that no longer hold; `history`: views of both; `meta`
 
     Raises:
         LocalResource: disk, quota or memory ran out.
         LocalAccess: a file or folder cannot be used, or `target` exists.
-        StoredDataDamaged: a part cannot be read or does not hold what the catalogue says.
+        StoredDataDamaged: a part cannot be read or does not hold what the catalogue says; the base is damaged.
+        VersionMismatch: the base has another layout (`layout.fits` tells before).
     """
     where = f"load · {target.name}"
-    if base is not None or len(runs) != 1:
-        raise ValueError("one run into an empty file is all there is yet")
-    newest = runs[-1]
     if target.exists():
         raise LocalAccess("the file to build exists already", where=where, do="remove it and run again")
     spill = temp_dir / f"{target.name}.spill"
     with storing(where):
         spill.mkdir(mode=_PRIVATE_FOLDER)
     try:
-        with working(where), closing(_create(target, spill, threads, memory_limit)) as connection:
-            target.chmod(_PRIVATE_FILE)
-            return _fill(connection, target, newest.parts, newest.facts)
+        with working(where):
+            if base is not None:
+                copy_file(base, target)
+            with closing(_open(target, spill, threads, memory_limit)) as connection:
+                target.chmod(_PRIVATE_FILE)
+                return _fold(connection, target, runs, is_new=base is None)
     except BaseException:
         discard(target)
         raise
@@ -121,9 +128,10 @@ def sweep(warehouse_dir: Path) -> tuple[str, ...]:
     return tuple(path.name for path in found)
 
 
-def _settings() -> dict[str, str | bool | int | float | list[str]]:
+def _settings(memory_limit: str = MEMORY_LIMIT) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "storage_compatibility_version": STORAGE_VERSION,
+        "memory_limit": memory_limit,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
@@ -131,54 +139,91 @@ def _settings() -> dict[str, str | bool | int | float | list[str]]:
     }
 
 
-def _create(target: Path, spill: Path, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
+def _open(target: Path, spill: Path, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
     limits: dict[str, str | bool | int | float | list[str]] = {
         "threads": threads,
-        "memory_limit": memory_limit,
         "temp_directory": str(spill),
         "preserve_insertion_order": True,  # costs nothing measurable; the same parts give the same rows in order
     }
-    return duckdb.connect(str(target), config=_settings() | limits)
+    connection = duckdb.connect(str(target), config=_settings(memory_limit) | limits)
+    connection.execute("SET TimeZone = 'UTC'").fetchall()
+    return connection
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, target: Path, parts: Sequence[Parts], run: RunFacts) -> Built:
-    tables = all_tables(one.resource for one in parts)
-    connection.execute("BEGIN").fetchall()  # one commit: the tables go to the file once, hardly through the log
-    connection.execute(f"CREATE SCHEMA {SCHEMA}").fetchall()
-    create_tables(connection, tables)
-    superseded = tuple((one.resource.name, _load(connection, one)) for one in parts)
-    built = _counted(connection, target, tables, run.run_id)
-    replaced = [one.resource for one, (_, count) in zip(parts, superseded, strict=True) if count]
-    older = [table for resource in replaced for table in tables_of(resource)]
-    built = replace(built, superseded=superseded, superseded_totals=audit.totals(connection, older, schema=ASIDE))
-    comment_tables(connection, tables)
-    meta.fill(connection, run, built)
-    meta.describe(connection, tables)
+def _fold(connection: duckdb.DuckDBPyConnection, target: Path, runs: Sequence[RunParts], *, is_new: bool) -> Built:
+    """Every run in order, each in one commit: new tables go to the file once, hardly through the log."""
+    resources = [one.resource for one in runs[-1].parts]
+    tables = all_tables(resources)
+    sha256 = layout.layout_of(tables)
+    if not is_new:
+        _refuse_other_layout(connection, sha256, target)
+    first = None if is_new else meta.next_instant(connection, runs[0])
+    applied: list[Applied] = []
+    rows = meta.Rows((), ())
+    connection.execute("BEGIN").fetchall()
+    if is_new:
+        layout.create(connection, tables)
+        meta.describe(connection, tables)
+    for run in runs:
+        applied, rows = _apply_run(connection, tables, run)
+        meta.show(connection, run, sha256)
+        connection.execute("COMMIT").fetchall()
+        connection.execute("BEGIN").fetchall()
     connection.execute("COMMIT").fetchall()
-    return built
-
-
-def _load(connection: duckdb.DuckDBPyConnection, parts: Parts) -> int:
-    with working(f"load · {parts.resource.name}"):
-        return load(connection, parts)
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, target: Path, tables: Sequence[Table], run_id: str) -> Built:
-    rows = audit.row_counts(connection, (table.name for table in tables))
-    totals = audit.totals(connection, tables)
-    counts = dict(rows)
+    problems = audit.key_problems(connection, tables, since=first)
     return Built(
         path=target,
-        run_id=run_id,
-        rows=rows,
-        totals=totals,
-        read_rows=rows,
-        read_totals=totals,
-        superseded=(),
-        superseded_totals=(),
-        key_problems=audit.key_problems(connection, tables),
-        changes=tuple(Changes(table.name, new=counts[table.name]) for table in tables if table.list_field is None),
+        run_id=runs[-1].run_id,
+        rows=rows.counts,
+        totals=rows.totals,
+        read_rows=tuple(one for resource in applied for one in resource.read_rows),
+        read_totals=tuple(sorted(one for resource in applied for one in resource.read_totals)),
+        superseded=tuple((resource.resource, resource.superseded) for resource in applied),
+        superseded_totals=tuple(sorted(one for resource in applied for one in resource.superseded_totals)),
+        key_problems=problems,
+        changes=tuple(resource.changes for resource in applied),
     )
+
+
+def _apply_run(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], run: RunParts
+) -> tuple[list[Applied], meta.Rows]:
+    applied, at = [], meta.next_instant(connection, run)
+    for one in run.parts:
+        with working(f"load · {one.resource.name}"):
+            applied.append(apply(connection, one.resource, one.files, run.deleted, at=at))
+    if run.facts.closed_before is not None:
+        resources = {one.resource.name: one.resource for one in run.parts}
+        for done in applied:
+            period = _period_of(resources, done.resource)
+            if period is not None and not done.was_empty:
+                for table in tables_of(resources[done.resource]):
+                    restate(connection, run.run_id, table, period, at=at, closed_before=run.facts.closed_before)
+    rows = meta.Rows(
+        counts=audit.row_counts(connection, (table.name for table in tables)),
+        totals=audit.totals(connection, tables),
+    )
+    meta.add_run(connection, run, at, applied, rows)
+    return applied, rows
+
+
+def _period_of(resources: Mapping[str, Resource], name: str) -> Period | None:
+    """The resource's own, or its nearest parent's: the lines of a document belong to the document's period."""
+    resource = resources[name]
+    while resource.period is None:
+        if resource.parent is None:
+            return None
+        resource = resources[resource.parent]
+    return Period(tables_of(resource)[0], resource.period)
+
+
+def _refuse_other_layout(connection: duckdb.DuckDBPyConnection, sha256: str, target: Path) -> None:
+    try:
+        ((found,),) = connection.execute("SELECT layout_sha256 FROM meta.snapshot_info").fetchall()
+    except (duckdb.BinderException, duckdb.CatalogException):
+        found = None
+    if found != sha256:
+        raise VersionMismatch("the file to build on has tables of another form", where=f"load · {target.name}")
 
 
 def _verify(connection: duckdb.DuckDBPyConnection, built: Built, checks: Sequence[CheckResult], where: str) -> None:

@@ -1,6 +1,7 @@
-"""From sealed Parquet parts to the tables of the `prospend` schema: names, types, newest version of each record.
+"""From sealed Parquet parts to tables of ours: names, types, newest version of each record within a run.
 
-The SQL is generated from `pipeline.tables`; every name passes `text.quoted`. Totals and key checks are in `audit`.
+The SQL is generated from `pipeline.tables`; every name passes `text.quoted`. What a run means for rows that are there
+already is the business of `applying`.
 """
 
 # ruff: noqa: S608 - generated SQL is the purpose here; names and texts pass `text.quoted` and `text.literal`
@@ -8,76 +9,67 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
 from pipeline.errors import StoredDataDamaged
-from pipeline.resources import Resource
-from pipeline.tables import EXTRA, INDEX, RUN_ID, Table, TableColumn, tables_of
-from pipeline.warehouse.text import literal, literal_path, names, present, quoted
-from pipeline.warehouse.values import Parts
+from pipeline.resources import Resource, snake_case
+from pipeline.tables import DELETED_AT, EXTRA, INDEX, PAGE, RUN_ID, VALID_FROM, Table, TableColumn
+from pipeline.warehouse.text import home, instant, literal, literal_path, names, present, quoted
 
-SCHEMA = "prospend"
-# Where the records that a newer version replaced stand while a build lasts: temporary tables, never in the file.
-ASIDE = "temp.main"
 # What tells a record from every other of its resource: where it stood in which run.
-_PLACE = (RUN_ID, "_page", "_record")
+PLACE = (RUN_ID, PAGE, "_record")
 # Names below start with an underscore, which no field of the catalogue does.
 _PLACES, _ELEMENT = "_superseded_places", "_element"
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], *, schema: str = SCHEMA) -> None:
-    """Every table stands, empty, with its columns in order. No primary keys: they would cost four times the load."""
-    for table in tables:
-        columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in table.columns)
-        kind = "TEMP TABLE" if schema == ASIDE else "TABLE"
-        connection.execute(f"CREATE {kind} {schema}.{quoted(table.name)} ({columns})").fetchall()
+def parquet(files: Iterable[Path]) -> str:
+    """The rows of some parts, to stand after FROM."""
+    # A folder called run=... would otherwise become a column.
+    return f"read_parquet([{', '.join(literal_path(file) for file in files)}], hive_partitioning = false)"
 
 
-def comment_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-    """Every table and column carries its meaning."""
-    text = []
-    for table in tables:
-        home = f"{SCHEMA}.{quoted(table.name)}"
-        text.append(f"COMMENT ON TABLE {home} IS {literal(table.about)};")
-        text += [f"COMMENT ON COLUMN {home}.{quoted(c.name)} IS {literal(c.about)};" for c in table.columns]
-    connection.execute("\n".join(text)).fetchall()
+def sent_key(resource: Resource) -> str:
+    """The key of a snapshot row under the names it has in the warehouse, to stand after SELECT."""
+    return ", ".join(f"{quoted(name)} AS {quoted(snake_case(name))}" for name in resource.identity)
 
 
-def load(connection: duckdb.DuckDBPyConnection, parts: Parts) -> int:
-    """The newest version of every record of a resource stands in its tables; older ones stand in `ASIDE`.
+def place_superseded(connection: duckdb.DuckDBPyConnection, resource: Resource, source: str) -> int:
+    """How many records a newer one of the same key replaces; `newest` and `replaced` tell them apart from now on.
 
-    Newest means the greatest update time, then the latest run, page and record. A list's elements come from the same
-    record as the row above them. Records without a key are loaded as they are: the key check finds them. Rows keep
-    the order in which they were fetched.
-
-    Returns:
-        How many records were replaced by a newer version.
-
-    Raises:
-        StoredDataDamaged: a part does not hold the columns and types of the catalogue.
+    Newest means the greatest update time, then the latest run, page and record. Sorts only keys that stand more than
+    once. Records without a key are each other's equal in nothing: the key check finds them.
     """
-    if not parts.files:
+    key = names(resource.identity)
+    all_present = " AND ".join(present(quoted(name)) for name in resource.identity)
+    twice = f"SELECT {key} FROM {source} WHERE {all_present} GROUP BY {key} HAVING count(*) > 1"
+    ((count,),) = connection.execute(f"SELECT count(*) FROM ({twice})").fetchall()
+    if not count:
         return 0
-    tables = tables_of(parts.resource)
-    for file in parts.files:
-        for table in tables:
-            _refuse_other_types(connection, table, _parquet([literal_path(file)]), str(file))
-    source = _parquet(literal_path(file) for file in parts.files)
-    superseded = _find_superseded(connection, parts.resource, source)
-    if not superseded:
-        _insert(connection, tables, source)
-        return 0
-    places = f"temp.{quoted(_PLACES)} USING ({names(_PLACE)})"
-    create_tables(connection, tables, schema=ASIDE)
-    with _one_thread(connection):
-        _insert(connection, tables, f"{source} ANTI JOIN {places}")
-        _insert(connection, tables, f"{source} SEMI JOIN {places}", schema=ASIDE)
-    return superseded
+    newest_first = [quoted(name) + " DESC NULLS LAST" for name in (resource.updated, *PLACE) if name]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {quoted(_PLACES)} AS SELECT {names(PLACE)} FROM ("
+        f"SELECT {names(PLACE)}, row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(newest_first)}) AS newness "
+        f"FROM {source} SEMI JOIN ({twice}) USING ({key})) WHERE newness > 1"
+    ).fetchall()
+    ((superseded,),) = connection.execute(f"SELECT count(*) FROM temp.{quoted(_PLACES)}").fetchall()
+    return int(superseded)
+
+
+def newest(source: str) -> str:
+    """The records of a source that none of their own run replaces."""
+    return f"{source} ANTI JOIN temp.{quoted(_PLACES)} USING ({names(PLACE)})"
+
+
+def replaced(source: str) -> str:
+    """The other ones."""
+    return f"{source} SEMI JOIN temp.{quoted(_PLACES)} USING ({names(PLACE)})"
 
 
 @contextmanager
-def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """A join on several threads gives its rows in another order each time; on one it keeps theirs, and costs less."""
     ((threads,),) = connection.execute("SELECT current_setting('threads')").fetchall()
     connection.execute("SET threads = 1").fetchall()
@@ -87,47 +79,44 @@ def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute(f"SET threads = {int(threads)}").fetchall()
 
 
-def _parquet(files: Iterable[str]) -> str:
-    # A folder called run=... would otherwise become a column.
-    return f"read_parquet([{', '.join(files)}], hive_partitioning = false)"
-
-
-def _find_superseded(connection: duckdb.DuckDBPyConnection, resource: Resource, source: str) -> int:
-    """The places of all replaced records stand in a temporary table. Sorts only keys that stand more than once."""
-    key = names(resource.identity)
-    twice = f"SELECT {key} FROM {source} WHERE {_all_present(resource)} GROUP BY {key} HAVING count(*) > 1"
-    ((count,),) = connection.execute(f"SELECT count(*) FROM ({twice})").fetchall()
-    if not count:
-        return 0
-    newest_first = [quoted(name) + " DESC NULLS LAST" for name in (resource.updated, *_PLACE) if name]
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {quoted(_PLACES)} AS SELECT {names(_PLACE)} FROM ("
-        f"SELECT {names(_PLACE)}, row_number() OVER (PARTITION BY {key} ORDER BY {', '.join(newest_first)}) AS newness "
-        f"FROM {source} SEMI JOIN ({twice}) USING ({key})) WHERE newness > 1"
-    ).fetchall()
-    ((superseded,),) = connection.execute(f"SELECT count(*) FROM temp.{quoted(_PLACES)}").fetchall()
-    return int(superseded)
-
-
-def _all_present(resource: Resource) -> str:
-    return " AND ".join(present(quoted(name)) for name in resource.identity)
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], source: str, *, schema: str = SCHEMA
+def insert(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], source: str, *, at: datetime, schema: str
 ) -> None:
+    """The records of a source and the elements of their lists stand in the tables of a schema, valid from `at`."""
     for table in tables:
         columns = names(column.name for column in table.columns)
-        connection.execute(f"INSERT INTO {schema}.{quoted(table.name)} ({columns}) {_select(table, source)}").fetchall()
+        connection.execute(
+            f"INSERT INTO {home(table, schema)} ({columns}) {_select(table, source, instant(at))}"
+        ).fetchall()
 
 
-def _select(table: Table, source: str) -> str:
+def refuse_other_types(connection: duckdb.DuckDBPyConnection, table: Table, file: Path) -> None:
+    """A part holds what the table wants.
+
+    Without this, DuckDB would cast in silence: 1.5 stored as text or double would become something else.
+
+    Raises:
+        StoredDataDamaged: it lacks a column, or has one of another type.
+    """
+    anytime = "TIMESTAMPTZ '2000-01-01'"
+    try:
+        found = connection.execute(f"DESCRIBE {_select(table, parquet([file]), anytime)}").fetchall()
+    except duckdb.BinderException as error:
+        raise StoredDataDamaged(f"a part lacks a column of table {table.name}", where=str(file)) from error
+    wanted = connection.execute(f"DESCRIBE {home(table)}").fetchall()
+    for column, (_, got, *_), (_, want, *_) in zip(table.columns, found, wanted, strict=True):
+        if got != want:
+            raise StoredDataDamaged(f"a part holds {got} for {table.name}.{column.name}, not {want}", where=str(file))
+
+
+def _select(table: Table, source: str, valid_from: str) -> str:
     """A SELECT of exactly the table's columns, in order, from snapshot rows."""
+    given = {VALID_FROM: valid_from, DELETED_AT: "NULL::TIMESTAMPTZ"}
     if table.list_field is None:
-        values = ", ".join(_way("", column.source) for column in table.columns)
+        values = ", ".join(given.get(column.name) or _way("", column.source) for column in table.columns)
         return f"SELECT {values} FROM {source}"
     above = dict.fromkeys(
-        column.source[0] for column in table.columns if not column.is_own and column.name not in (INDEX, EXTRA)
+        column.source[0] for column in table.columns if not column.is_own and column.name not in (INDEX, EXTRA, *given)
     )
     field = quoted(table.list_field)
     elements = (
@@ -135,7 +124,9 @@ def _select(table: Table, source: str) -> str:
         f"(generate_subscripts({field}, 1) - 1)::INTEGER AS {quoted(INDEX)} FROM {source}"
     )
     of_plain_values = any(column.is_own and not column.source for column in table.columns)
-    values = ", ".join(_element_value(column, of_plain_values=of_plain_values) for column in table.columns)
+    values = ", ".join(
+        given.get(column.name) or _element_value(column, of_plain_values=of_plain_values) for column in table.columns
+    )
     return f"SELECT {values} FROM ({elements})"
 
 
@@ -153,15 +144,3 @@ def _way(start: str, steps: tuple[str, ...]) -> str:
     for step in rest:
         value = f"struct_extract({value}, {literal(step)})"
     return value
-
-
-def _refuse_other_types(connection: duckdb.DuckDBPyConnection, table: Table, source: str, file: str) -> None:
-    """Without this, DuckDB would cast in silence: 1.5 stored as text or double would become something else."""
-    try:
-        found = connection.execute(f"DESCRIBE {_select(table, source)}").fetchall()
-    except duckdb.BinderException as error:
-        raise StoredDataDamaged(f"a part lacks a column of table {table.name}", where=file) from error
-    wanted = connection.execute(f"DESCRIBE {SCHEMA}.{quoted(table.name)}").fetchall()
-    for column, (_, got, *_), (_, want, *_) in zip(table.columns, found, wanted, strict=True):
-        if got != want:
-            raise StoredDataDamaged(f"a part holds {got} for {table.name}.{column.name}, not {want}", where=file)

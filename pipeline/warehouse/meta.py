@@ -1,50 +1,109 @@
-"""The `meta` schema: what a warehouse file says of the run behind it and of its own columns."""
+"""The `meta` schema: what a warehouse file says of the runs behind it and of its own columns."""
 
 # ruff: noqa: S608 - table and column names are constants of this module
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.model import CheckResult, ControlTotal
 from pipeline.tables import Table
+from pipeline.warehouse.applying import Applied
 from pipeline.warehouse.text import fixed
-from pipeline.warehouse.values import Built, RunFacts
+from pipeline.warehouse.values import RunParts
 
 _TOTAL = "run_id place resource table_name column_name currency value_count total"
 _DICTIONARY = "table_name column_name is_key currency_column source_field known_values"
 
 
-def fill(connection: duckdb.DuckDBPyConnection, run: RunFacts, built: Built) -> None:
-    """The `meta` tables stand and say everything known before the checks."""
-    connection.execute(fixed("meta_tables")).fetchall()
-    sha256, version, run_id = run.manifest_sha256, run.program_version, run.run_id
-    _insert(
-        connection,
-        "snapshot_info",
-        "run_id data_as_at site program_version duckdb_version source_sha256",
-        [(run_id, run.data_as_at, run.site, version, duckdb.__version__, sha256)],
-    )
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All rows that are not deleted: how many in each table, and their amounts."""
+
+    counts: tuple[tuple[str, int], ...]
+    totals: tuple[ControlTotal, ...]
+
+
+def next_instant(connection: duckdb.DuckDBPyConnection, run: RunParts) -> datetime:
+    """From when on a run's versions hold: its own instant, but always later than every run's before it.
+
+    Raises:
+        ValueError: the run stands in the file already.
+    """
+    known = connection.execute("SELECT run_id, as_at FROM meta.run").fetchall()
+    if run.run_id in {run_id for run_id, _ in known}:
+        raise ValueError(f"run {run.run_id} stands in the file already")
+    latest = max((as_at for _, as_at in known), default=None)
+    return run.as_at if latest is None else max(run.as_at, latest + timedelta(microseconds=1))
+
+
+def add_run(
+    connection: duckdb.DuckDBPyConnection, run: RunParts, at: datetime, applied: Sequence[Applied], rows: Rows
+) -> None:
+    """A run and all that is known of it stand beside the runs before it."""
+    facts, run_id = run.facts, run.run_id
     _insert(
         connection,
         "run",
-        "run_id started_at data_as_at site program_version manifest_sha256",
-        [(run_id, run.started_at, run.data_as_at, run.site, version, sha256)],
+        "run_id started_at data_as_at as_at closed_before site program_version manifest_sha256",
+        [
+            (
+                run_id,
+                facts.started_at,
+                facts.data_as_at,
+                at,
+                facts.closed_before,
+                facts.site,
+                facts.program_version,
+                facts.manifest_sha256,
+            )
+        ],
     )
-    _insert_resources(connection, run, built)
-    _insert(connection, "control_total", _TOTAL, _totals(run_id, "pages", run.control_totals))
-    _insert(connection, "control_total", _TOTAL, _totals(run_id, "warehouse", built.totals))
-    _insert(connection, "control_total", _TOTAL, _totals(run_id, "superseded", built.superseded_totals))
+    _insert_resources(connection, run, applied, rows)
+    superseded = sorted(one for resource in applied for one in resource.superseded_totals)
+    read = sorted(one for resource in applied for one in resource.read_totals)
+    for place, totals in (
+        ("pages", facts.control_totals),
+        ("superseded", superseded),
+        ("read", read),
+        ("warehouse", rows.totals),
+    ):
+        _insert(connection, "control_total", _TOTAL, _totals(run_id, place, totals))
     _insert(
         connection,
         "schema_change",
         "run_id resource field kind record_count",
-        [(run_id, one.resource, one.field, one.kind, one.record_count) for one in run.notes],
+        [(run_id, one.resource, one.field, one.kind, one.record_count) for one in facts.notes],
     )
     _insert_quarantine(connection, run)
+    insert_checks(connection, run_id, facts.checks)
+
+
+def show(connection: duckdb.DuckDBPyConnection, run: RunParts, layout_sha256: str) -> None:
+    """The file says that it shows this run."""
+    facts = run.facts
+    connection.execute("DELETE FROM meta.snapshot_info").fetchall()
+    _insert(
+        connection,
+        "snapshot_info",
+        "run_id data_as_at site program_version duckdb_version source_sha256 layout_sha256",
+        [
+            (
+                run.run_id,
+                facts.data_as_at,
+                facts.site,
+                facts.program_version,
+                duckdb.__version__,
+                facts.manifest_sha256,
+                layout_sha256,
+            )
+        ],
+    )
 
 
 def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
@@ -87,13 +146,16 @@ def name_manifest(connection: duckdb.DuckDBPyConnection, run_id: str, sha256: st
     connection.execute("UPDATE meta.snapshot_info SET source_sha256 = ? WHERE run_id = ?", [sha256, run_id]).fetchall()
 
 
-def _insert_resources(connection: duckdb.DuckDBPyConnection, run: RunFacts, built: Built) -> None:
-    rows, superseded = dict(built.rows), dict(built.superseded)
+def _insert_resources(
+    connection: duckdb.DuckDBPyConnection, run: RunParts, applied: Sequence[Applied], rows: Rows
+) -> None:
+    found, alive = {one.resource: one for one in applied}, dict(rows.counts)
     _insert(
         connection,
         "run_resource",
-        "run_id resource mode call_count page_count record_count quarantined_count superseded_count row_count "
-        "new_count changed_count deleted_count planned_call_count planned_row_count",
+        "run_id resource mode call_count page_count record_count quarantined_count superseded_count read_count "
+        "new_count changed_count restored_count unchanged_count deleted_count row_count "
+        "planned_call_count planned_row_count",
         [
             (
                 run.run_id,
@@ -103,20 +165,24 @@ def _insert_resources(connection: duckdb.DuckDBPyConnection, run: RunFacts, buil
                 one.pages,
                 one.records,
                 one.quarantined,
-                superseded.get(one.name, 0),
-                rows.get(one.name, one.rows),
-                one.new,
-                one.changed,
-                one.deleted,
+                *_counts(found[one.name]),
+                alive[one.name],
                 one.calls_planned,
                 one.rows_planned,
             )
-            for one in run.resources
+            for one in run.facts.resources
+            if one.name in found
         ],
     )
 
 
-def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunFacts) -> None:
+def _counts(one: Applied) -> tuple[int, ...]:
+    did = one.changes
+    read = dict(one.read_rows).get(one.resource, 0)
+    return one.superseded, read, did.new, did.changed, did.restored, did.unchanged, did.deleted
+
+
+def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunParts) -> None:
     _insert(
         connection,
         "quarantine",
@@ -132,7 +198,7 @@ def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunFacts) -> 
                 one.reason,
                 one.raw.decode("utf-8", "backslashreplace"),
             )
-            for one in run.quarantined
+            for one in run.facts.quarantined
         ],
     )
 

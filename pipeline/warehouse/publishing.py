@@ -48,7 +48,7 @@ def publish(built_path: Path, warehouse_dir: Path, pointer: Path, run_id: str) -
         built_path.chmod(SEALED_MODE)
         sync(built_path)
         move(built_path, target)
-        _switch(pointer, target)
+        switch(pointer, target)
     return target
 
 
@@ -69,7 +69,8 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _switch(pointer: Path, target: Path) -> None:
+def switch(pointer: Path, target: Path) -> None:
+    """The pointer leads to the target, and stays so over a power loss."""
     aside = pointer.with_name(f".{pointer.name}.next")
     aside.unlink(missing_ok=True)  # of a run that ended between the two steps below
     aside.symlink_to(os.path.relpath(target, pointer.parent))

@@ -12,8 +12,8 @@ import pyarrow as pa
 from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
 from pipeline.warehouse.audit import row_counts
 from pipeline.warehouse.faults import duckdb_failure, raise_if_interrupted
-from pipeline.warehouse.load import SCHEMA
 from pipeline.warehouse.publishing import log_of
+from pipeline.warehouse.text import CURRENT
 from pipeline.warehouse.values import SnapshotInfo
 
 _HEADERS_BYTES = 3 * 4096  # before the first block of a DuckDB file
@@ -61,10 +61,13 @@ def connect(pointer: Path) -> duckdb.DuckDBPyConnection:
     return open_file(path)
 
 
-def open_file(path: Path) -> duckdb.DuckDBPyConnection:
-    """A hardened read-only connection to one DuckDB file; errors as for `connect`."""
+def open_file(path: Path, **limits: str | int) -> duckdb.DuckDBPyConnection:
+    """A hardened read-only connection to one DuckDB file; errors as for `connect`.
+
+    `limits` are settings of DuckDB for memory, threads and spill.
+    """
     try:
-        connection = duckdb.connect(str(path), read_only=True, config=_HARDENED)
+        connection = duckdb.connect(str(path), read_only=True, config={**_HARDENED, **limits})
     except duckdb.ConnectionException as error:
         raise LocalAccess(
             "this process holds the warehouse open with other settings",
@@ -159,10 +162,10 @@ def snapshot_info(connection: duckdb.DuckDBPyConnection) -> SnapshotInfo:
 
 
 def table_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Rows of every table of the `prospend` schema, by name."""
+    """Rows of every table of the `prospend` schema that are not deleted, by name."""
     with _asking():
         tables = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY table_name", [SCHEMA]
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY table_name", [CURRENT]
         ).fetchall()
         return dict(row_counts(connection, (name for (name,) in tables)))
 

@@ -20,7 +20,7 @@ from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDat
 from pipeline.model import ControlTotal
 from pipeline.tables import all_tables, tables_of
 from pipeline.warehouse import Built, Parts, audit
-from pipeline.warehouse.load import create_tables
+from pipeline.warehouse.layout import create_tables
 
 LATER = datetime(2026, 11, 22, 9, tzinfo=UTC)
 EARLIER = datetime(2026, 11, 21, 9, tzinfo=UTC)

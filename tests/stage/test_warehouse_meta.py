@@ -28,11 +28,19 @@ OLD_DUCKDB = Path(os.environ.get("PROSPEND_DUCKDB14", ROOT / ".venv" / "duckdb-1
 def test_every_table_and_column_has_a_comment(tmp_path: Path):
     """Nothing in the file is without its meaning, and the words are the catalogue's."""
     with warehouse.connect(published(tmp_path)) as connection:
-        tables = connection.execute("SELECT schema_name, table_name, comment FROM duckdb_tables()").fetchall()
+        tables = connection.execute(
+            "SELECT schema_name, table_name, comment FROM duckdb_tables() UNION ALL "
+            "SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        macros = connection.execute(
+            "SELECT function_name, comment FROM duckdb_functions() WHERE schema_name = 'history'"
+        ).fetchall()
         columns = connection.execute(
             "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
         ).fetchall()
-    assert [row for row in (*tables, *columns) if not row[-1]] == []
+    assert [row for row in (*tables, *columns, *macros) if not row[-1]] == []
+    assert {name for name, _ in macros} == {"as_of", "diff"}
+    assert {schema for schema, *_ in tables} == {"prospend", "past", "history", "meta"}
     assert {(table, about) for schema, table, about in tables if schema == "prospend"} == {
         (table.name, table.about) for table in all_tables(catalogue())
     }
@@ -47,11 +55,12 @@ def test_the_data_dictionary_lists_every_table_and_column(tmp_path: Path):
         listed = connection.execute("SELECT schema_name, table_name, column_name FROM meta.data_dictionary").fetchall()
         found = connection.execute(
             "SELECT schema_name, table_name, NULL FROM duckdb_tables() UNION ALL "
+            "SELECT schema_name, view_name, NULL FROM duckdb_views() WHERE NOT internal UNION ALL "
             "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
         ).fetchall()
         described = connection.execute(
             "SELECT column_name, position, type, is_key, currency_column, source_field, known_values "
-            "FROM meta.data_dictionary WHERE table_name IN ('claim', 'claim_total') AND column_name IN "
+            "FROM meta.data_dictionary WHERE schema_name = 'prospend' AND table_name IN ('claim', 'claim_total') AND column_name IN "
             "('company_id', 'status', 'original_gross_amount', 'gross_amount') ORDER BY table_name, position"
         ).fetchall()
     assert sorted(listed, key=repr) == sorted(found, key=repr)
@@ -105,7 +114,8 @@ def test_the_run_is_accounted_for(tmp_path: Path):
     with warehouse.connect(built.path) as connection:
         counts = connection.execute(
             "SELECT resource, mode, call_count, page_count, record_count, quarantined_count, superseded_count, "
-            "row_count, new_count, planned_call_count, planned_row_count FROM meta.run_resource"
+            "read_count, new_count, changed_count, row_count, planned_call_count, planned_row_count "
+            "FROM meta.run_resource"
         ).fetchall()
         totals = connection.execute(
             "SELECT place, table_name, column_name, currency, value_count, total FROM meta.control_total ORDER BY place"
@@ -116,9 +126,10 @@ def test_the_run_is_accounted_for(tmp_path: Path):
         quarantine = connection.execute(
             "SELECT resource, context, page, record, field, reason, raw FROM meta.quarantine"
         ).fetchall()
-    assert counts == [("claim", "full", 3, 2, 4, 1, 1, 2, None, 5, 7)]
+    assert counts == [("claim", "full", 3, 2, 4, 1, 1, 2, 2, 0, 2, 5, 7)]
     assert totals == [
         ("pages", "claim", "fee", "", 3, Decimal("4.5")),
+        ("read", "claim", "fee", "", 2, Decimal("3.0")),
         ("superseded", "claim", "fee", "", 1, Decimal("1.5")),
         ("warehouse", "claim", "fee", "", 2, Decimal("3.0")),
     ]
@@ -194,10 +205,12 @@ connection = duckdb.connect(sys.argv[1], read_only=True)
 for schema, table in connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall():
     connection.execute(f'FROM {schema}."{table}"').fetchall()
 print(connection.execute("SELECT fee, gross_amount, epoch_us(updated_date) FROM prospend.claim, prospend.claim_total").fetchall())
+print(connection.execute("SELECT id, fee FROM history.as_of('claim', now())").fetchall())
+print(connection.execute("SELECT count(*) FROM history.diff('claim', '" + sys.argv[2] + "', '" + sys.argv[2] + "')").fetchall())
 print(connection.execute("SELECT count(*) FROM duckdb_columns() WHERE NOT internal AND comment IS NULL").fetchall())
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, str(pointer)],
+        [sys.executable, "-c", program, str(pointer), RUN_ID],
         env={**os.environ, "PYTHONPATH": str(OLD_DUCKDB)},
         check=False,
         capture_output=True,
@@ -205,4 +218,9 @@ print(connection.execute("SELECT count(*) FROM duckdb_columns() WHERE NOT intern
     )
     assert done.returncode == 0, done.stderr
     instant = int(AT.timestamp()) * 10**6
-    assert done.stdout.splitlines() == [f"[({amount!r}, {amount!r}, {instant})]", "[(0,)]"]
+    assert done.stdout.splitlines() == [
+        f"[({amount!r}, {amount!r}, {instant})]",
+        f"[('1', {amount!r})]",
+        "[(0,)]",
+        "[(0,)]",
+    ]

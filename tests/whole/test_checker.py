@@ -21,7 +21,7 @@ ITS_LISTS = A_CLAIM.replace(" id =", " claim_id =")
 PERSONAL = "INSERT INTO prospend.expense SELECT * REPLACE ('personal' AS id, true AS is_personal) FROM prospend.expense LIMIT 1"
 UNKNOWN = """UPDATE prospend.supplier SET _extra = '{"mood":1}' WHERE id = (SELECT min(id) FROM prospend.supplier)"""
 NULLED = "UPDATE prospend.supplier SET primary_address_address3 = NULL WHERE primary_address_address3 = ''"
-DELETED = "ALTER TABLE prospend.claim ADD COLUMN _deleted_at TIMESTAMPTZ; UPDATE prospend.claim SET _deleted_at = now()"
+DELETED = "UPDATE prospend.claim SET _deleted_at = now()"
 PLANTED = [
     ("a lost row", f"DELETE FROM prospend.claim WHERE {A_CLAIM}", "lost", "claim", ""),
     ("elements without a row", f"DELETE FROM prospend.claim WHERE {A_CLAIM}", "orphan", "claim_approver", ""),

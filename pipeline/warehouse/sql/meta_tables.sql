@@ -4,7 +4,7 @@ CREATE SCHEMA meta;
 
 CREATE TABLE meta.snapshot_info (
     run_id VARCHAR, data_as_at TIMESTAMPTZ, site VARCHAR, program_version VARCHAR, duckdb_version VARCHAR,
-    source_sha256 VARCHAR
+    source_sha256 VARCHAR, layout_sha256 VARCHAR
 );
 COMMENT ON TABLE meta.snapshot_info IS 'One row: which night this file shows';
 COMMENT ON COLUMN meta.snapshot_info.run_id IS 'run that built this file';
@@ -12,38 +12,45 @@ COMMENT ON COLUMN meta.snapshot_info.data_as_at IS 'the source was read from thi
 COMMENT ON COLUMN meta.snapshot_info.site IS 'name of the site in the settings';
 COMMENT ON COLUMN meta.snapshot_info.program_version IS 'version of prospend-pipeline';
 COMMENT ON COLUMN meta.snapshot_info.duckdb_version IS 'version of DuckDB that wrote this file';
-COMMENT ON COLUMN meta.snapshot_info.source_sha256 IS 'SHA-256 of the manifest of the Parquet snapshot this file was built from';
+COMMENT ON COLUMN meta.snapshot_info.source_sha256 IS 'SHA-256 of the manifest of the newest run in this file; it names the runs before';
+COMMENT ON COLUMN meta.snapshot_info.layout_sha256 IS 'SHA-256 over all tables, views and macros: the next night builds on a file of its own layout only';
 
 CREATE TABLE meta.run (
-    run_id VARCHAR, started_at TIMESTAMPTZ, data_as_at TIMESTAMPTZ, site VARCHAR, program_version VARCHAR,
-    manifest_sha256 VARCHAR
+    run_id VARCHAR, started_at TIMESTAMPTZ, data_as_at TIMESTAMPTZ, as_at TIMESTAMPTZ, closed_before TIMESTAMPTZ,
+    site VARCHAR, program_version VARCHAR, manifest_sha256 VARCHAR
 );
-COMMENT ON TABLE meta.run IS 'One row a run whose data stands in this file';
+COMMENT ON TABLE meta.run IS 'One row a run that this file holds, oldest first';
 COMMENT ON COLUMN meta.run.run_id IS 'run, named by its UTC start';
 COMMENT ON COLUMN meta.run.started_at IS 'start of the run, UTC';
 COMMENT ON COLUMN meta.run.data_as_at IS 'the source was read from this instant on, UTC';
+COMMENT ON COLUMN meta.run.as_at IS 'instant from which the versions of this run hold, UTC: `_valid_from` of its rows';
+COMMENT ON COLUMN meta.run.closed_before IS 'accounting periods before this instant were closed, UTC; NULL if none was';
 COMMENT ON COLUMN meta.run.site IS 'name of the site in the settings';
 COMMENT ON COLUMN meta.run.program_version IS 'version of prospend-pipeline';
 COMMENT ON COLUMN meta.run.manifest_sha256 IS 'SHA-256 of the manifest that seals the run';
 
 CREATE TABLE meta.run_resource (
     run_id VARCHAR, resource VARCHAR, mode VARCHAR, call_count BIGINT, page_count BIGINT, record_count BIGINT,
-    quarantined_count BIGINT, superseded_count BIGINT, row_count BIGINT, new_count BIGINT, changed_count BIGINT,
-    deleted_count BIGINT, planned_call_count BIGINT, planned_row_count BIGINT
+    quarantined_count BIGINT, superseded_count BIGINT, read_count BIGINT, new_count BIGINT, changed_count BIGINT,
+    restored_count BIGINT, unchanged_count BIGINT, deleted_count BIGINT, row_count BIGINT,
+    planned_call_count BIGINT, planned_row_count BIGINT
 );
-COMMENT ON TABLE meta.run_resource IS 'One row a resource: records = quarantined + superseded + rows';
+COMMENT ON TABLE meta.run_resource IS 'One row a run and resource: records = quarantined + superseded + read; read = new + changed + restored + unchanged';
 COMMENT ON COLUMN meta.run_resource.run_id IS 'run';
 COMMENT ON COLUMN meta.run_resource.resource IS 'resource, and name of its table';
-COMMENT ON COLUMN meta.run_resource.mode IS 'full: every record was read; incremental: only what changed';
+COMMENT ON COLUMN meta.run_resource.mode IS 'full: every record was read; incremental: only what changed; kept: nothing was read';
 COMMENT ON COLUMN meta.run_resource.call_count IS 'API calls, repeated attempts included';
 COMMENT ON COLUMN meta.run_resource.page_count IS 'pages read';
 COMMENT ON COLUMN meta.run_resource.record_count IS 'records on those pages';
 COMMENT ON COLUMN meta.run_resource.quarantined_count IS 'records that did not fit; they stand in meta.quarantine';
 COMMENT ON COLUMN meta.run_resource.superseded_count IS 'records left out because a newer version of the same key was read';
-COMMENT ON COLUMN meta.run_resource.row_count IS 'rows in the table of the resource';
-COMMENT ON COLUMN meta.run_resource.new_count IS 'rows that the earlier run did not have; NULL if not compared';
-COMMENT ON COLUMN meta.run_resource.changed_count IS 'rows that differ from the earlier run; NULL if not compared';
-COMMENT ON COLUMN meta.run_resource.deleted_count IS 'rows that the source no longer has; NULL if not compared';
+COMMENT ON COLUMN meta.run_resource.read_count IS 'rows that the records of this run stand for';
+COMMENT ON COLUMN meta.run_resource.new_count IS 'rows that came with this run';
+COMMENT ON COLUMN meta.run_resource.changed_count IS 'rows of which this run brought another version';
+COMMENT ON COLUMN meta.run_resource.restored_count IS 'rows that were deleted and came back';
+COMMENT ON COLUMN meta.run_resource.unchanged_count IS 'rows that were read and found as they were';
+COMMENT ON COLUMN meta.run_resource.deleted_count IS 'rows that this run proved gone at the source';
+COMMENT ON COLUMN meta.run_resource.row_count IS 'rows that are not deleted, after this run';
 COMMENT ON COLUMN meta.run_resource.planned_call_count IS 'API calls expected before the run; NULL if no run came before';
 COMMENT ON COLUMN meta.run_resource.planned_row_count IS 'rows expected before the run, superseded ones among them; NULL if no run came before';
 
@@ -51,15 +58,29 @@ CREATE TABLE meta.control_total (
     run_id VARCHAR, place VARCHAR, resource VARCHAR, table_name VARCHAR, column_name VARCHAR, currency VARCHAR,
     value_count BIGINT, total DECIMAL(38, 4)
 );
-COMMENT ON TABLE meta.control_total IS 'Exact sums of every amount per currency: pages = warehouse + superseded';
+COMMENT ON TABLE meta.control_total IS 'Exact sums of every amount per run and currency: pages = read + superseded';
 COMMENT ON COLUMN meta.control_total.run_id IS 'run';
-COMMENT ON COLUMN meta.control_total.place IS 'where it was added up: pages, warehouse or superseded';
+COMMENT ON COLUMN meta.control_total.place IS 'what was added up: pages: the records as sent; superseded: those that a newer version of the same run replaced; read: the rows the others stand for; warehouse: all rows that are not deleted';
 COMMENT ON COLUMN meta.control_total.resource IS 'resource';
 COMMENT ON COLUMN meta.control_total.table_name IS 'table the amount stands in';
 COMMENT ON COLUMN meta.control_total.column_name IS 'column the amount stands in';
 COMMENT ON COLUMN meta.control_total.currency IS 'ISO 4217 currency code; empty where the source gives none';
 COMMENT ON COLUMN meta.control_total.value_count IS 'how many amounts were added';
 COMMENT ON COLUMN meta.control_total.total IS 'their exact sum, in the currency beside it';
+
+CREATE TABLE meta.restatement (
+    run_id VARCHAR, resource VARCHAR, table_name VARCHAR, key VARCHAR[], column_name VARCHAR, before VARCHAR,
+    after VARCHAR, kind VARCHAR
+);
+COMMENT ON TABLE meta.restatement IS 'Every value of a closed accounting period that a run changed, one row a value';
+COMMENT ON COLUMN meta.restatement.run_id IS 'run that brought the change';
+COMMENT ON COLUMN meta.restatement.resource IS 'resource';
+COMMENT ON COLUMN meta.restatement.table_name IS 'table of the row';
+COMMENT ON COLUMN meta.restatement.key IS 'values of the row''s key, outermost parent first, as text';
+COMMENT ON COLUMN meta.restatement.column_name IS 'column of the value';
+COMMENT ON COLUMN meta.restatement.before IS 'value before the run, as text; NULL if there was none';
+COMMENT ON COLUMN meta.restatement.after IS 'value after the run, as text; NULL if there is none';
+COMMENT ON COLUMN meta.restatement.kind IS 'what became of the row: changed, deleted or added (also: came back)';
 
 CREATE TABLE meta.check_result (
     run_id VARCHAR, position INTEGER, name VARCHAR, required BOOLEAN, passed BOOLEAN, detail VARCHAR

@@ -1,0 +1,198 @@
+"""What the next night asks the last generation: what is known already, what to look at again, what has vanished.
+
+Read-only, on a connection from `connect_for_run`, or from `read.connect` where memory is no question. Deleted rows are
+not known. Keys are the values of the resource's identity, outermost parent first. Long questions and long answers are
+streamed: a connection answers one question at a time, so an answer is read to its end before the next is asked.
+"""
+
+# ruff: noqa: S608 - generated SQL is the purpose here; names and texts pass `text.quoted` and `text.literal`
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.durable import storing
+from pipeline.errors import StoredDataDamaged
+from pipeline.model import Context
+from pipeline.resources import Resource
+from pipeline.tables import DELETED_AT, FINGERPRINT, tables_of
+from pipeline.warehouse.building import MEMORY_LIMIT
+from pipeline.warehouse.faults import working
+from pipeline.warehouse.read import open_file
+from pipeline.warehouse.text import CURRENT, equal, home, names, quoted
+
+Key = tuple[str, ...]
+
+_PRIVATE_FOLDER = 0o700
+_ROWS = 65_536  # of one step, here and there; bounds memory
+_SEPARATOR = "chr(31)"  # no key of a sound source holds it; if one does, a bucket may hold a row more
+
+
+@contextmanager
+def connect_for_run(
+    generation: Path, temp_dir: Path, *, threads: int = 2, memory_limit: str = MEMORY_LIMIT
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to a generation that may spill into a private folder; it is closed and the folder removed.
+
+    Raises:
+        StoredDataDamaged: the file is not what was written.
+    """
+    spill = temp_dir / f"{generation.stem}.asked"
+    with storing(f"warehouse · {generation.name}"):
+        spill.mkdir(mode=_PRIVATE_FOLDER)
+    try:
+        limits: dict[str, str | int] = {"temp_directory": str(spill), "threads": threads, "memory_limit": memory_limit}
+        with closing(open_file(generation, **limits)) as connection:
+            yield connection
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def known_fingerprints(
+    connection: duckdb.DuckDBPyConnection, resource: Resource, context: Context, keys: Sequence[str]
+) -> dict[str, int]:
+    """By own key, the fingerprints of those rows under these parents that are there and not deleted."""
+    table = tables_of(resource)[0]
+    *above, own = map(quoted, table.key)
+    given = dict(context)
+    under = "".join(f" AND {name} = ?" for name in above)
+    with working("warehouse"):
+        found = connection.execute(
+            f"SELECT {own}, {FINGERPRINT} FROM {home(table)} "
+            f"WHERE {own} IN (SELECT unnest(?)) AND {DELETED_AT} IS NULL{under}",
+            [list(keys), *(given[name] for name in resource.context_names)],
+        ).fetchall()
+    return dict(found)
+
+
+def sampled_keys(connection: duckdb.DuckDBPyConnection, resource: Resource, bucket: int, buckets: int) -> Iterator[Key]:
+    """The keys of the rows of one of `buckets` even parts; the parts are the same in every file and version."""
+    table = tables_of(resource)[0]
+    number = f"md5_number_lower(concat_ws({_SEPARATOR}, {names(table.key)})) % {int(buckets)}"
+    return _keys(
+        connection,
+        f"SELECT {names(table.key)} FROM {home(table)} WHERE {DELETED_AT} IS NULL AND {number} = {int(bucket)}",
+    )
+
+
+def vanished(
+    connection: duckdb.DuckDBPyConnection,
+    resource: Resource,
+    covered: Iterable[Key] | Path | None,
+    incoming: Iterable[Path],
+) -> Iterator[Key]:
+    """The keys of rows under covered parents that are not among the records of some parts.
+
+    A record in quarantine is not among them.
+
+    Args:
+        connection: to the last generation.
+        resource: whose rows.
+        covered: the contexts that were walked to their end, as values of the parents' keys or as a `_pages` part; None
+            for all there are.
+        incoming: the parts of the run that walked them.
+    """
+    table = tables_of(resource)[0]
+    above = table.key[:-1]
+    with working("warehouse"):
+        _given(connection, "_incoming", table.key, _of_parts(incoming, resource))
+        where = ""
+        if covered is not None:
+            _given(connection, "_covered", above, _contexts(covered, resource))
+            where = f"SEMI JOIN temp._covered AS covered ON {equal('held', above, 'covered', above) or 'true'} "
+    return _keys(
+        connection,
+        f"SELECT {names(table.key)} FROM {home(table)} AS held {where}"
+        f"ANTI JOIN temp._incoming AS incoming ON {equal('held', table.key, 'incoming', table.key)} "
+        f"WHERE {DELETED_AT} IS NULL",
+    )
+
+
+def alive_under(connection: duckdb.DuckDBPyConnection, resource: Resource, parents: Iterable[Key]) -> Iterator[Key]:
+    """The keys of rows that hang under one of these rows, at whatever depth; all of `parents` are of one resource."""
+    table = tables_of(resource)[0]
+    steps = iter(parents)
+    first = next(steps, None)
+    if first is None:
+        return iter(())
+    above = table.key[: len(first)]
+    with working("warehouse"):
+        _given(connection, "_parents", above, _batched(chain([first], steps)))
+    return _keys(
+        connection,
+        f"SELECT {names(table.key)} FROM {home(table)} AS held "
+        f"SEMI JOIN temp._parents AS parents ON {equal('held', above, 'parents', above)} WHERE {DELETED_AT} IS NULL",
+    )
+
+
+def alive_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of every resource that are not deleted, by its name."""
+    with working("warehouse"):
+        main = connection.execute(
+            "SELECT table_name FROM duckdb_columns() WHERE schema_name = ? AND column_name = ? ORDER BY table_name",
+            [CURRENT, FINGERPRINT],
+        ).fetchall()
+        counts = {}
+        for (name,) in main:
+            ((count,),) = connection.execute(
+                f"SELECT count(*) FROM {CURRENT}.{quoted(name)} WHERE {DELETED_AT} IS NULL"
+            ).fetchall()
+            counts[name] = int(count)
+    return counts
+
+
+def _keys(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Key]:
+    with working("warehouse"):
+        asked = connection.execute(sql)
+        while rows := asked.fetchmany(_ROWS):
+            yield from rows
+
+
+def _given(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], batches: Iterator[pa.RecordBatch]
+) -> None:
+    """A temporary table of texts, filled step by step: DuckDB itself reaches no other file on this connection."""
+    listed = ", ".join(f"{quoted(column)} VARCHAR" for column in columns)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({listed or '_nothing VARCHAR'})").fetchall()
+    for batch in batches:
+        connection.register("_batch", pa.Table.from_batches([batch]))
+        connection.execute(f"INSERT INTO temp.{name} FROM _batch").fetchall()
+        connection.unregister("_batch")
+
+
+def _of_parts(files: Iterable[Path], resource: Resource) -> Iterator[pa.RecordBatch]:
+    for file in files:
+        yield from _read(file, resource.identity)
+
+
+def _contexts(covered: Iterable[Key] | Path, resource: Resource) -> Iterator[pa.RecordBatch]:
+    if not isinstance(covered, Path):
+        yield from _batched(covered)
+        return
+    for batch in _read(covered, ("resource", "context")):
+        found = (row["context"] for row in batch.to_pylist() if row["resource"] == resource.name)
+        yield from _batched(dict.fromkeys(map(tuple, found)))
+
+
+def _batched(keys: Iterable[Key]) -> Iterator[pa.RecordBatch]:
+    steps = iter(keys)
+    while step := list(islice(steps, _ROWS)):
+        columns = [pa.array(values, pa.string()) for values in zip(*step, strict=True)]
+        yield pa.record_batch(
+            columns or [pa.nulls(len(step), pa.string())], [f"c{n}" for n in range(len(columns) or 1)]
+        )
+
+
+def _read(file: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            yield from (batch.select(columns) for batch in opened.iter_batches(_ROWS, columns=list(columns)))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(file)) from error
