@@ -221,13 +221,39 @@ class ControlTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnFill:
+    """How many rows of a warehouse table there are, and in how many of them one column holds a value."""
+
+    table: str
+    column: str
+    rows: int
+    filled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """A row that a check found wrong: the key of its record, outermost parent first, and what is wrong with it."""
+
+    resource: str
+    key: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found. A required check that did not pass refuses the publication."""
+    """What one check found. A required check that did not pass refuses the publication.
+
+    `numbers` are what was counted, by name; `blamed` are the rows that are wrong, cut off at a limit, and
+    `blamed_count` is how many there are in truth.
+    """
 
     name: str
     required: bool
     passed: bool
     detail: str
+    numbers: tuple[tuple[str, int | float], ...] = ()
+    blamed: tuple[Blamed, ...] = dataclasses.field(default=(), repr=False)
+    blamed_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

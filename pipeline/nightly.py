@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +32,6 @@ from pipeline.errors import (
 )
 from pipeline.forecast import ageing_of, refuse_short_lived
 from pipeline.model import (
-    CheckResult,
     ErrorLines,
     Observe,
     Outcome,
@@ -40,7 +39,7 @@ from pipeline.model import (
     StageBegan,
     World,
 )
-from pipeline.night import Night, judge, load, planned, read
+from pipeline.night import Loaded, Night, judge, load, planned, read, refuse
 from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
 from pipeline.ops.token_source import find_token
@@ -85,6 +84,7 @@ def run(
     """
     world = world or real_world()
     catalogue = read_catalogue(settings.api.resources)
+    checks.refuse_unknown(settings.checks.required, settings.checks.advisory, catalogue)
     renew = partial(find_token, settings.token, os.environ if environ is None else environ)
     token = renew()
     started_at = world.clock()
@@ -179,9 +179,10 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
         night.observe(StageBegan("load"))
         built = load(night, sealed, staging, achieved, manifest_sha256, kept.began.began_at)
         night.observe(StageBegan("check"))
-        achieved.checks = judge(night, sealed, staging, achieved, built)
-        warehouse.finish(built, achieved.checks)
-        _refuse(achieved.checks)
+        verdict = judge(night, Loaded(sealed, staging, achieved, built))
+        achieved.checks = verdict.results
+        refuse(verdict.results, night.data_dir / "runs" / night.run_id)
+        warehouse.finish(built, verdict.results, figures=verdict.figures)
         night.observe(StageBegan("publish"))
         return warehouse.publish(built.path, night.data_dir / "warehouse", night.pointer, night.run_id)
     except OSError as error:
@@ -191,12 +192,6 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
     finally:
         staging.abandon()
         warehouse.discard(night.building)
-
-
-def _refuse(results: Sequence[CheckResult]) -> None:
-    failed = checks.refusals(results)
-    if failed:
-        raise CheckRefused("; ".join(f"check {one.name} did not pass: {one.detail}" for one in failed), where="check")
 
 
 def _state(night: Night, achieved: Achieved) -> str:

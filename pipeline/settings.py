@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
@@ -100,9 +101,17 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """When a complete run is refused all the same."""
+    """When a complete run is refused all the same, and what is only told."""
 
     max_quarantined_percent: Percent = 1.0
+    max_shrink_percent: Percent = 20.0
+    max_deleted_percent: Percent = 5.0
+    min_key_overlap_percent: Percent = 50.0
+    max_null_change_percent: Percent = 20.0
+    max_data_age: Duration | None = None
+    closed_until: date | None = None
+    required: tuple[NonEmpty, ...] = ()
+    advisory: tuple[NonEmpty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ class TableColumn:
     `source` is the way to the value in a snapshot row, in API names: `("primaryAddress", "city")`; in a child table it
     starts at the list's element, and an element that is a plain value has the empty way. Columns from above the record
     (parents' keys, `_index`, `_run_id`, ...) have `is_own` False and a one-step way in the snapshot row itself.
-    `currency` names the column beside a money amount that holds its currency, or is None.
+    `currency` names the column beside a money amount that holds its currency, or is None, and `sum_of` the columns
+    beside it whose sum it is. `is_documented` tells that the field and everything it stands in is.
     """
 
     name: str
@@ -45,6 +46,8 @@ class TableColumn:
     is_money: bool = False
     currency: str | None = None
     values: tuple[str, ...] = ()
+    sum_of: tuple[str, ...] = ()
+    is_documented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,11 @@ def _child(resource: Resource, column: Column, context: list[TableColumn]) -> Ta
     index = TableColumn(INDEX, "INTEGER", (INDEX,), "position in the list as sent, from 0", is_own=False)
     if column.item is not None:
         item = column.item
-        own: Iterable[TableColumn] = [TableColumn(snake_case(item.name), _type(item), (), item.about)]
+        documented = column.evidence == item.evidence == "documented"
+        plain = TableColumn(snake_case(item.name), _type(item), (), item.about, is_documented=documented)
+        own: Iterable[TableColumn] = [plain]
     else:
-        own = _flatten(column.columns)
+        own = _flatten(column.columns, is_documented=column.evidence == "documented")
     return Table(
         name=column.table or "",
         resource=resource.name,
@@ -121,20 +126,28 @@ def _child(resource: Resource, column: Column, context: list[TableColumn]) -> Ta
     )
 
 
-def _flatten(columns: Iterable[Column], above: tuple[str, ...] = ()) -> Iterator[TableColumn]:
+def _flatten(
+    columns: Iterable[Column], above: tuple[str, ...] = (), *, is_documented: bool = True
+) -> Iterator[TableColumn]:
+    def beside(name: str) -> str:
+        return "_".join(snake_case(step) for step in (*above, name))
+
     for column in columns:
         way = (*above, column.name)
+        documented = is_documented and column.evidence == "documented"
         if column.kind is Kind.OBJECT:
-            yield from _flatten(column.columns, way)
+            yield from _flatten(column.columns, way, is_documented=documented)
             continue
         yield TableColumn(
-            name="_".join(snake_case(step) for step in way),
+            name=beside(column.name),
             type=_type(column),
             source=way,
             about=column.about + ("" if column.evidence == "documented" else " (inferred field: may be missing)"),
             is_money=column.is_money,
-            currency="_".join(snake_case(step) for step in (*above, column.currency)) if column.currency else None,
+            currency=beside(column.currency) if column.currency else None,
             values=column.values,
+            sum_of=tuple(beside(name) for name in column.sum_of),
+            is_documented=documented,
         )
 
 

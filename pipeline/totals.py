@@ -80,9 +80,9 @@ def table_totals(table: pa.Table, resource: Resource) -> tuple[ControlTotal, ...
     found = []
     for target in tables_of(resource):
         for column in target.money_columns:
-            amounts = _values(table, target, column)
+            amounts = column_values(table, target, column)
             currency = next((c for c in target.columns if c.name == column.currency), None)
-            codes = _values(table, target, currency) if currency else pa.nulls(len(amounts), pa.string())
+            codes = column_values(table, target, currency) if currency else pa.nulls(len(amounts), pa.string())
             found.append(_grouped(amounts, codes, resource.name, target.name, column.name))
     return add_totals(*found)
 
@@ -237,7 +237,7 @@ def _is_nothing(value: Any) -> bool:
 # ---- from a table ---------------------------------------------------------------------------------------------------
 
 
-def _values(table: pa.Table, target: Table, column: TableColumn) -> Any:  # an array of whatever type
+def column_values(table: pa.Table, target: Table, column: TableColumn) -> Any:  # an array of whatever type
     """All values of a warehouse column, in the order of its rows."""
     if target.list_field is None:
         way, array = column.source[1:], table.column(column.source[0])

@@ -26,7 +26,10 @@ def document_of(report: RunReport) -> dict[str, Any]:
         "resources": {
             one.name: {key: value for key, value in asdict(one).items() if key != "name"} for one in report.resources
         },
-        "checks": [asdict(check) for check in report.checks],
+        "checks": [
+            {"name": one.name, "required": one.required, "passed": one.passed, "detail": one.detail}
+            for one in report.checks
+        ],
         "error": asdict(report.error) if report.error else None,
         "token": token_document(report.token) if report.token else None,
     }

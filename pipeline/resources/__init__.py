@@ -1,7 +1,7 @@
 """The API as data: resources and columns as frozen values, and the file they are read from."""
 
 from pipeline.resources.reading import FORMAT, default_path, parse_catalogue, read_catalogue
-from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, snake_case
+from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, Tie, snake_case
 
 __all__ = [
     "FORMAT",
@@ -10,6 +10,7 @@ __all__ = [
     "Evidence",
     "Kind",
     "Resource",
+    "Tie",
     "default_path",
     "parse_catalogue",
     "read_catalogue",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.errors import ConfigError
-from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, snake_case
+from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, Tie, snake_case
 
 FORMAT = 1
 MONEY_PRECISION, MONEY_SCALE = 18, 4
@@ -81,16 +81,26 @@ _HOLDS: dict[str, Callable[[object], bool]] = {
     "a table": lambda value: isinstance(value, dict),
     "a list of texts": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
     "a table of texts": lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    "a list of tables": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
     "a list of tables of texts": lambda value: isinstance(value, list) and all(map(_HOLDS["a table of texts"], value)),
 }
 _RESOURCE_KEYS = (
     dict.fromkeys("path parent key updated period order only_when envelope evidence about".split(), "text")
-    | {"filters": "a list of texts", "requests": "a list of tables of texts", "switches": "a table of texts"}
+    | {
+        "adds_up": "a list of tables",
+        "filters": "a list of texts",
+        "requests": "a list of tables of texts",
+        "switches": "a table of texts",
+    }
     | {"single": "true or false", "column": "a table"}
 )
 _COLUMN_KEYS = dict.fromkeys("type about evidence currency shape table name".split(), "text") | {
-    **dict.fromkeys(("aliases", "values"), "a list of texts"),
+    **dict.fromkeys(("aliases", "values", "sum_of"), "a list of texts"),
     **dict.fromkeys(("item", "column"), "a table"),
+}
+_TIE_KEYS = dict.fromkeys(("to", "from", "evidence"), "text") | {
+    "amounts": "a list of texts",
+    "without": "a table of texts",
 }
 
 
@@ -121,6 +131,7 @@ class _Reader:
             parent=table.get("parent"),
             updated=table.get("updated"),
             period=table.get("period"),
+            ties=tuple(self.tie(where, tie) for tie in table.get("adds_up", ())),
             filters=tuple(table.get("filters", ())),
             requests=tuple(tuple(sorted(r.items())) for r in table.get("requests", [{}])),
             switches=tuple(sorted(table.get("switches", {}).items())),
@@ -171,6 +182,31 @@ class _Reader:
             if count > 1:
                 self.problems.append(f"{where}: {count} columns would be called {name!r} in the warehouse")
 
+    def tie(self, where: str, table: Mapping[str, Any]) -> Tie:
+        table = self.sound(f"{where}.adds_up", table, _TIE_KEYS)
+        return Tie(
+            to=table.get("to"),
+            part=table.get("from"),
+            amounts=tuple(table.get("amounts", ())),
+            without=tuple(sorted(table.get("without", {}).items())),
+            evidence=self.evidence(f"{where}.adds_up", table, "evidence"),
+        )
+
+    def check_ties(self, resource: Resource, parent: Resource | None) -> None:
+        """Both sides of every tie are there, the parent's amounts and the line's, with currencies, and the flags."""
+        where = f"resource.{resource.name}.adds_up"
+        flags = {column.name for column in resource.columns if column.kind is Kind.BOOLEAN}
+        settings = {setting for _, setting in resource.switches}
+        for tie in resource.ties:
+            for columns, side in ((_amounts(parent, tie.to), tie.to), (_amounts(resource, tie.part), tie.part)):
+                for name in set(tie.amounts) - columns or (() if tie.amounts else ("(none)",)):
+                    self.problems.append(f"{where}: {side or 'the row itself'} has no amount {name!r} with a currency")
+            for setting, flag in tie.without:
+                if setting not in settings or flag not in flags:
+                    self.problems.append(f"{where}: without {setting} = {flag!r} names no switch or no boolean column")
+        if len({tie.to for tie in resource.ties}) < len(resource.ties):
+            self.problems.append(f"{where}: two of them lead to the same amounts")
+
     def columns(self, where: str, tables: object) -> tuple[Column, ...]:
         if not isinstance(tables, dict) or not tables:
             self.problems.append(f"{where}: no columns")
@@ -179,6 +215,8 @@ class _Reader:
         columns = tuple(self.column(f"{where}.{name}", name, table, siblings) for name, table in tables.items())
         seen: dict[str, str] = {}
         for column in columns:
+            for part in set(column.sum_of) - {one.name for one in columns if one.is_money and column.is_money}:
+                self.problems.append(f"{where}.{column.name}: sum_of {part!r} is not an amount beside it")
             for spelling in (column.name, *column.aliases):
                 folded = snake_case(spelling)
                 if folded in seen:
@@ -206,6 +244,7 @@ class _Reader:
             scale=scale,
             is_money=is_money,
             currency=currency,
+            sum_of=tuple(table.get("sum_of", ())),
             aliases=tuple(table.get("aliases", ())),
             values=tuple(table.get("values", ())),
             **self.inside(where, kind, table),  # type: ignore[arg-type]  # a dict of exactly these fields
@@ -278,6 +317,7 @@ class _Reader:
             flag = resource.only_when
             if flag and (not resource.parent or flag not in [c.name for c in ordered[resource.parent].columns]):
                 self.problems.append(f"resource.{resource.name}: only_when {flag!r} is not a column of its parent")
+            self.check_ties(resource, ordered[resource.parent] if resource.parent else None)
             above = ordered[resource.parent].context_names if resource.parent else None
             names = resource.context_names
             if (above is None and names) or (above is not None and (not names or names[:-1] != above)):
@@ -287,6 +327,14 @@ class _Reader:
                     self.problems.append(f"resource.{resource.name}: table {table!r} is taken by {tables[table]}")
                 tables[table] = resource.name
         return tuple(ordered.values())
+
+
+def _amounts(resource: Resource | None, field: str | None) -> set[str]:
+    """Names of the amounts with a currency in a field of a resource, or at its top."""
+    columns = resource.columns if resource else ()
+    if field is not None:
+        columns = next((column.columns for column in columns if column.name == field), ())
+    return {column.name for column in columns if column.is_money and column.currency}
 
 
 def _landing_names(columns: Iterable[Column], above: str = "") -> Iterator[str]:

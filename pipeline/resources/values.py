@@ -45,11 +45,28 @@ class Column:
     scale: int = 0
     is_money: bool = False
     currency: str | None = None
+    sum_of: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     item: Column | None = None
     table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """That some amounts of all lines under a row add up to the same amounts of that row, in each currency.
+
+    `to` is the field of the parent with its totals, a list or an object, or None for the parent's own amounts; `part`
+    is the object of the line with its amounts, or None for the line's own. `without` pairs settings with flags of the
+    line: the parent's totals leave out the lines with the flag, which are only read if the setting asks for them.
+    """
+
+    to: str | None
+    part: str | None
+    amounts: tuple[str, ...]
+    without: tuple[tuple[str, str], ...]
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,7 @@ class Resource:
     parent: str | None = None
     updated: str | None = None
     period: str | None = None
+    ties: tuple[Tie, ...] = ()
     filters: tuple[str, ...] = ()
     requests: tuple[Params, ...] = ((),)
     switches: tuple[tuple[str, str], ...] = ()
@@ -123,6 +141,16 @@ class Catalogue:
     def children_of(self, name: str) -> tuple[Resource, ...]:
         """The resources that are read once for each row of this one."""
         return tuple(resource for resource in self.resources if resource.parent == name)
+
+    def period_of(self, name: str) -> tuple[Resource, str] | None:
+        """The document that decides which accounting period a resource's rows belong to, and its field with the time.
+
+        That is the resource itself or its nearest parent with a period: the lines of a claim belong to the claim's.
+        """
+        resource = self[name]
+        if resource.period is not None:
+            return resource, resource.period
+        return self.period_of(resource.parent) if resource.parent is not None else None
 
     def depth(self, name: str) -> int:
         """How many parents stand above a resource."""

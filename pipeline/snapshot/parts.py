@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from pipeline.durable import SEALED_MODE, make_folder, move, sha256_of, sync
 from pipeline.errors import StoredDataDamaged
-from pipeline.model import ControlTotal
+from pipeline.fills import add_fills, table_fills
+from pipeline.model import ColumnFill, ControlTotal
 from pipeline.resources import Resource
 from pipeline.totals import add_totals, table_totals
 
@@ -42,7 +43,7 @@ class Part:
 class SealedResource:
     """What stands in place of one resource in one run, or of what stands beside the records (`is_special`).
 
-    `totals` and `elements` are read back from the parts; `columns` are names and types of the parts' columns.
+    `totals`, `elements` and `fills` are read back from the parts; `columns` are names and types of the parts' columns.
     """
 
     name: str
@@ -52,6 +53,7 @@ class SealedResource:
     elements: Elements
     watermark: datetime | None
     columns: tuple[tuple[str, str], ...] = ()
+    fills: tuple[ColumnFill, ...] = ()
 
     @property
     def is_special(self) -> bool:
@@ -74,22 +76,32 @@ def place(data_dir: Path, run_id: str, name: str, folder: Path, rows: Sequence[t
     return tuple(parts)
 
 
-def read_back(path: Path, resource: Resource) -> tuple[int, tuple[ControlTotal, ...], Elements]:
-    """A part as it lies on disk, every page's checksum verified.
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What was counted in a part as it lies on disk; `fills` tells how many rows hold a value, by column."""
 
-    Returns:
-        Rows; control totals; the number of elements of each list.
+    rows: int
+    totals: tuple[ControlTotal, ...]
+    elements: Elements
+    fills: tuple[ColumnFill, ...]
+
+
+def read_back(path: Path, resource: Resource) -> ReadBack:
+    """A part as it lies on disk, every page's checksum verified.
 
     Raises:
         StoredDataDamaged: a checksum or the format does not hold.
     """
     rows, totals = 0, []
+    fills: tuple[ColumnFill, ...] = ()
     elements = dict(no_elements(resource))
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for block in file.iter_batches(batch_size=_READ_BACK_ROWS):
                 rows += block.num_rows
-                totals.append(table_totals(pa.Table.from_batches([block]), resource))
+                table = pa.Table.from_batches([block])
+                totals.append(table_totals(table, resource))
+                fills = add_fills(fills, table_fills(table, resource))
                 for column in resource.columns:
                     if column.table is not None:
                         lengths = pc.list_value_length(block.column(column.name))
@@ -98,7 +110,7 @@ def read_back(path: Path, resource: Resource) -> tuple[int, tuple[ControlTotal, 
         raise StoredDataDamaged(
             f"a part cannot be read back ({type(error).__name__})", where=f"seal · {resource.name} · {path.name}"
         ) from error
-    return rows, add_totals(*totals), tuple(elements.items())
+    return ReadBack(rows, add_totals(*totals), tuple(elements.items()), fills)
 
 
 def no_elements(resource: Resource) -> Elements:

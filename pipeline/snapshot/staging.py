@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from pipeline.decode import Decoded, snapshot_schema
 from pipeline.durable import make_folder, storing
 from pipeline.errors import SourceContractBroken
+from pipeline.fills import add_fills
 from pipeline.model import ControlTotal, Deletion, Note, PageProof, Quarantined
 from pipeline.resources import Resource
 from pipeline.snapshot.parts import SealedResource, no_elements, place, read_back, writer_options
@@ -256,19 +257,20 @@ class Staging:
         resource, closed = writing.resource, writing.parts.closed
         with storing(f"seal · {resource.name}"):
             found = [read_back(path, resource) for path, _ in closed]
-            counted = [(path, rows) for (path, _), (rows, _, _) in zip(closed, found, strict=True)]
+            counted = [(path, one.rows) for (path, _), one in zip(closed, found, strict=True)]
             parts = place(self.data_dir, self.run_id, resource.name, writing.parts.folder, counted) if closed else ()
         elements = dict(no_elements(resource))
-        for table, count in (one for _, _, many in found for one in many):
+        for table, count in (one for part in found for one in part.elements):
             elements[table] += count
         return SealedResource(
             name=resource.name,
             parts=parts,
-            rows=sum(rows for rows, _, _ in found),
-            totals=add_totals(*(totals for _, totals, _ in found)),
+            rows=sum(one.rows for one in found),
+            totals=add_totals(*(one.totals for one in found)),
             elements=tuple(elements.items()),
             watermark=writing.watermark,
             columns=_columns(writing.parts.schema),
+            fills=add_fills(*(one.fills for one in found)),
         )
 
     def _seal_special(self, name: str, parts: _Parts) -> SealedResource:

@@ -13,6 +13,7 @@ from pipeline.warehouse.asking import (
 )
 from pipeline.warehouse.building import build, discard, finish, sweep
 from pipeline.warehouse.content import content_hash, refuse_damage
+from pipeline.warehouse.figures import Counted, count, earlier_figures
 from pipeline.warehouse.layout import fits
 from pipeline.warehouse.publishing import generations, publish
 from pipeline.warehouse.read import Answer, connect, query, snapshot_info, table_rows
@@ -23,6 +24,7 @@ __all__ = [
     "Answer",
     "Built",
     "Changes",
+    "Counted",
     "Generation",
     "Parts",
     "RunFacts",
@@ -34,7 +36,9 @@ __all__ = [
     "connect",
     "connect_for_run",
     "content_hash",
+    "count",
     "discard",
+    "earlier_figures",
     "finish",
     "fits",
     "generations",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.checks import Figures
 from pipeline.durable import SEALED_MODE, storing, sync
 from pipeline.errors import LocalAccess, StoredDataDamaged, VersionMismatch
 from pipeline.model import CheckResult
@@ -22,6 +23,7 @@ from pipeline.warehouse import audit, layout, meta
 from pipeline.warehouse.applying import Applied, apply
 from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
+from pipeline.warehouse.figures import store
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import open_file, snapshot_info
 from pipeline.warehouse.restating import Period, restate
@@ -85,13 +87,20 @@ def build(
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def finish(built: Built, checks: Sequence[CheckResult], *, manifest_sha256: str | None = None) -> None:
+def finish(
+    built: Built,
+    checks: Sequence[CheckResult],
+    *,
+    manifest_sha256: str | None = None,
+    figures: Figures | None = None,
+) -> None:
     """The file at `built.path` is complete: checks recorded, one file without a log, verified, durable, read-only.
 
     Args:
         built: the file, and what was counted in it.
         checks: of the newest run.
         manifest_sha256: of the newest run's manifest, if its facts did not hold it.
+        figures: of the newest run, for the next night to be compared with.
 
     Raises:
         StoredDataDamaged: what is read back is not what was loaded.
@@ -102,6 +111,7 @@ def finish(built: Built, checks: Sequence[CheckResult], *, manifest_sha256: str 
             meta.insert_checks(connection, built.run_id, checks)
             if manifest_sha256 is not None:
                 meta.name_manifest(connection, built.run_id, manifest_sha256)
+            store(connection, figures)
             connection.execute("CHECKPOINT").fetchall()
         if log_of(path).exists():
             raise StoredDataDamaged("the new warehouse left a log behind", where=where)
@@ -230,7 +240,9 @@ def _verify(connection: duckdb.DuckDBPyConnection, built: Built, checks: Sequenc
     """The closed file, opened again as readers will, holds what was loaded."""
     found = dict(audit.row_counts(connection, (table for table, _ in built.rows)))
     wrong = [f"{table}: {found[table]} rows, not {count}" for table, count in built.rows if found[table] != count]
-    ((stored,),) = connection.execute("SELECT count(*) FROM meta.check_result").fetchall()
+    ((stored,),) = connection.execute(
+        "SELECT count(*) FROM meta.check_result WHERE run_id = ?", [built.run_id]
+    ).fetchall()
     if stored != len(checks):
         wrong.append(f"meta.check_result: {stored} rows, not {len(checks)}")
     if snapshot_info(connection).run_id != built.run_id:

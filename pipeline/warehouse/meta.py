@@ -47,7 +47,7 @@ def add_run(
 ) -> None:
     """A run and all that is known of it stand beside the runs before it."""
     facts, run_id = run.facts, run.run_id
-    _insert(
+    insert(
         connection,
         "run",
         "run_id started_at data_as_at as_at closed_before site program_version manifest_sha256",
@@ -73,8 +73,8 @@ def add_run(
         ("read", read),
         ("warehouse", rows.totals),
     ):
-        _insert(connection, "control_total", _TOTAL, _totals(run_id, place, totals))
-    _insert(
+        insert(connection, "control_total", _TOTAL, _totals(run_id, place, totals))
+    insert(
         connection,
         "schema_change",
         "run_id resource field kind record_count",
@@ -88,7 +88,7 @@ def show(connection: duckdb.DuckDBPyConnection, run: RunParts, layout_sha256: st
     """The file says that it shows this run."""
     facts = run.facts
     connection.execute("DELETE FROM meta.snapshot_info").fetchall()
-    _insert(
+    insert(
         connection,
         "snapshot_info",
         "run_id data_as_at site program_version duckdb_version source_sha256 layout_sha256",
@@ -131,12 +131,31 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> 
 
 
 def insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Sequence[CheckResult]) -> None:
-    """Every check's verdict stands in `meta.check_result`."""
-    _insert(
+    """Every verdict stands in `meta.check_result`; `meta.check_failure` has the rows to blame of these alone."""
+    connection.execute("DELETE FROM meta.check_failure").fetchall()
+    insert(
         connection,
         "check_result",
-        "run_id position name required passed detail",
-        [(run_id, place, one.name, one.required, one.passed, one.detail) for place, one in enumerate(checks)],
+        "run_id position name required passed detail numbers blamed_count",
+        [
+            (
+                run_id,
+                at,
+                one.name,
+                one.required,
+                one.passed,
+                one.detail,
+                json.dumps(dict(one.numbers)),
+                one.blamed_count,
+            )
+            for at, one in enumerate(checks)
+        ],
+    )
+    insert(
+        connection,
+        "check_failure",
+        "run_id name resource key detail",
+        [(run_id, one.name, row.resource, row.key, row.detail) for one in checks for row in one.blamed],
     )
 
 
@@ -150,7 +169,7 @@ def _insert_resources(
     connection: duckdb.DuckDBPyConnection, run: RunParts, applied: Sequence[Applied], rows: Rows
 ) -> None:
     found, alive = {one.resource: one for one in applied}, dict(rows.counts)
-    _insert(
+    insert(
         connection,
         "run_resource",
         "run_id resource mode call_count page_count record_count quarantined_count superseded_count read_count "
@@ -183,7 +202,7 @@ def _counts(one: Applied) -> tuple[int, ...]:
 
 
 def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunParts) -> None:
-    _insert(
+    insert(
         connection,
         "quarantine",
         "run_id resource context page record field reason raw",
@@ -209,9 +228,7 @@ def _totals(run_id: str, place: str, totals: Iterable[ControlTotal]) -> list[tup
     ]
 
 
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: str, rows: Sequence[tuple[object, ...]]
-) -> None:
+def insert(connection: duckdb.DuckDBPyConnection, table: str, columns: str, rows: Sequence[tuple[object, ...]]) -> None:
     """Rows go in through Arrow: bound values one by one would cost 100 times as much for a large quarantine."""
     if not rows:
         return

@@ -89,6 +89,18 @@ def open_file(path: Path, **limits: str | int) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def open_unfinished(
+    path: Path, spill: Path, *, threads: int = 2, memory_limit: str = "1GB"
+) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to a file that is built and not finished; what memory cannot hold goes to `spill`."""
+    limits: dict[str, str | bool | int | float | list[str]] = {
+        "threads": threads,
+        "memory_limit": memory_limit,
+        "temp_directory": str(spill),
+    }
+    return duckdb.connect(str(path), read_only=True, config=_HARDENED | limits)
+
+
 def _stated_size(connection: duckdb.DuckDBPyConnection) -> int:
     """Bytes of a complete file by its own header: DuckDB itself notices a lost tail only when it is read."""
     ((blocks_bytes,),) = connection.execute("SELECT block_size * total_blocks FROM pragma_database_size()").fetchall()

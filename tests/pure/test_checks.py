@@ -6,7 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.checks import KeyProblems, ResourceCounts, judge, refusals, token_lasts
+from pipeline.checks import (
+    KeyProblems,
+    ResourceCounts,
+    fields_known,
+    judge,
+    refusals,
+    token_lasts,
+    values_as_sent,
+)
 from pipeline.model import CheckResult, ControlTotal, Note, TokenState
 
 COUNTS = ResourceCounts("claim", records=200, quarantined=1, parquet_rows=199, superseded=2, warehouse_rows=197)
@@ -16,7 +24,7 @@ TOTAL = ControlTotal("claim", "claim_currency_total", "gross_amount", "AUD", 3, 
 def judged(**changes: object):
     arguments = {
         "counts": [COUNTS], "page_totals": [TOTAL], "parquet_totals": [TOTAL], "loaded_totals": [TOTAL],
-        "key_problems": [], "notes": [], "max_quarantined_percent": 1.0,
+        "key_problems": [], "max_quarantined_percent": 1.0,
         "roots": ["company"], "element_counts": {"claim_approver": 7}, "loaded_rows": {"claim_approver": 7},
     } | changes  # fmt: skip
     return {result.name: result for result in judge(**arguments)}
@@ -58,9 +66,8 @@ def test_each_required_check_refuses_and_says_why(changes, name, named):
 
 def test_unknown_fields_are_told_but_do_not_refuse():
     """Drift is kept in `_extra`; the night is still good."""
-    results = judged(
-        notes=[Note("claim", "colour", "unknown_field", 7), Note("claim", "toDate", "precision_reduced", 2)]
-    )
+    notes = [Note("claim", "colour", "unknown_field", 7), Note("claim", "toDate", "precision_reduced", 2)]
+    results = {one.name: one for one in (fields_known(notes), values_as_sent(notes))}
     assert not refusals(results.values())
     assert "claim.colour (7 records)" in results["fields_known"].detail
     assert not results["fields_known"].passed

@@ -20,7 +20,7 @@ LAYERS = (
     ("night",),
     ("account", "earlier", "forecast"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
-    ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks"),
+    ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks", "fills"),
     ("totals",),
     ("durable", "tables", "settings", "resources", "model", "errors"),
 )
@@ -43,6 +43,7 @@ COMPUTING = (
     "paginate",
     "decode",
     "checks",
+    "fills",
     "totals",
     "tables",
     "resources",

@@ -83,7 +83,8 @@ COMMENT ON COLUMN meta.restatement.after IS 'value after the run, as text; NULL 
 COMMENT ON COLUMN meta.restatement.kind IS 'what became of the row: changed, deleted or added (also: came back)';
 
 CREATE TABLE meta.check_result (
-    run_id VARCHAR, position INTEGER, name VARCHAR, required BOOLEAN, passed BOOLEAN, detail VARCHAR
+    run_id VARCHAR, position INTEGER, name VARCHAR, required BOOLEAN, passed BOOLEAN, detail VARCHAR, numbers VARCHAR,
+    blamed_count BIGINT
 );
 COMMENT ON TABLE meta.check_result IS 'One row a check made before this file was published';
 COMMENT ON COLUMN meta.check_result.run_id IS 'run';
@@ -92,6 +93,31 @@ COMMENT ON COLUMN meta.check_result.name IS 'what is checked';
 COMMENT ON COLUMN meta.check_result.required IS 'whether a failure refuses the publication';
 COMMENT ON COLUMN meta.check_result.passed IS 'whether it held';
 COMMENT ON COLUMN meta.check_result.detail IS 'what was found, in words and numbers';
+COMMENT ON COLUMN meta.check_result.numbers IS 'JSON object of what was counted, by name';
+COMMENT ON COLUMN meta.check_result.blamed_count IS 'how many rows are wrong; the first 1,000 stand in meta.check_failure';
+
+CREATE TABLE meta.check_failure (run_id VARCHAR, name VARCHAR, resource VARCHAR, key VARCHAR[], detail VARCHAR);
+COMMENT ON TABLE meta.check_failure IS 'Rows that a check of the run that built this file found wrong, at most 1,000 a check';
+COMMENT ON COLUMN meta.check_failure.run_id IS 'run';
+COMMENT ON COLUMN meta.check_failure.name IS 'name of the check, as in meta.check_result';
+COMMENT ON COLUMN meta.check_failure.resource IS 'resource of the record to blame';
+COMMENT ON COLUMN meta.check_failure.key IS 'key of the record, outermost parent first; empty where a whole column is to blame';
+COMMENT ON COLUMN meta.check_failure.detail IS 'what is wrong with it';
+
+CREATE TABLE meta.figure (
+    run_id VARCHAR, kind VARCHAR, table_name VARCHAR, column_name VARCHAR, state VARCHAR, month VARCHAR, row_count BIGINT,
+    filled_count BIGINT, newest_at TIMESTAMPTZ
+);
+COMMENT ON TABLE meta.figure IS 'What was counted in this file, for the next night to be compared with; deleted rows left out';
+COMMENT ON COLUMN meta.figure.run_id IS 'run that built this file';
+COMMENT ON COLUMN meta.figure.kind IS 'rows: of a table; filled: rows with a value, or with elements in a list; state: rows in a state; updated: newest change';
+COMMENT ON COLUMN meta.figure.table_name IS 'table';
+COMMENT ON COLUMN meta.figure.column_name IS 'column, or child table of a list; NULL for kinds rows and updated';
+COMMENT ON COLUMN meta.figure.state IS 'for kind state: a known value, (other), or empty where there is none';
+COMMENT ON COLUMN meta.figure.month IS 'for kind state: UTC month of the document''s period, such as 2026-05; empty where it has none';
+COMMENT ON COLUMN meta.figure.row_count IS 'rows; for kind updated: rows without an update time';
+COMMENT ON COLUMN meta.figure.filled_count IS 'for kind filled: rows with a value; for kind updated: rows changed in the future';
+COMMENT ON COLUMN meta.figure.newest_at IS 'for kind updated: the newest update time, UTC';
 
 CREATE TABLE meta.schema_change (
     run_id VARCHAR, resource VARCHAR, field VARCHAR, kind VARCHAR, record_count BIGINT

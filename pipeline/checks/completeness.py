@@ -1,17 +1,12 @@
-"""What must be true of a complete run before readers may see it. Pure: numbers in, verdicts out.
-
-Every check is a value that is stored with the run. A required check that does not pass refuses the publication; an
-advisory one is only told.
-"""
+"""Whether all that was served is there, once, to the last digit: pages = Parquet = warehouse."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.model import CheckResult, ControlTotal, Note, TokenState
-
-_NAMED = 5  # how many differences a detail spells out
+from pipeline.checks.verdicts import verdict
+from pipeline.model import CheckResult, ControlTotal, TokenState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +43,9 @@ def judge(
     loaded_totals: Sequence[ControlTotal],
     loaded_rows: Mapping[str, int],
     key_problems: Sequence[KeyProblems],
-    notes: Sequence[Note],
     max_quarantined_percent: float,
 ) -> tuple[CheckResult, ...]:
-    """Every check's verdict, required ones first.
+    """The verdicts without which nothing is ever published.
 
     Args:
         counts: one a resource.
@@ -62,7 +56,6 @@ def judge(
         loaded_totals: from the warehouse, with rows that a newer version of the same record replaced added back.
         loaded_rows: rows of every warehouse table.
         key_problems: only tables that have any.
-        notes: what was noticed of fields.
         max_quarantined_percent: of a resource's records.
     """
     return (
@@ -73,8 +66,6 @@ def judge(
         elements_complete(counts, element_counts, loaded_rows),
         keys_sound(key_problems),
         quarantine_small(counts, max_quarantined_percent),
-        fields_known(notes),
-        values_as_sent(notes),
     )
 
 
@@ -87,13 +78,13 @@ def rows_complete(counts: Iterable[ResourceCounts]) -> CheckResult:
         if one.records != one.quarantined + one.parquet_rows or one.parquet_rows != one.superseded + one.warehouse_rows
     ]
     total = sum(one.records for one in counts)
-    return _verdict("rows_pages_equal_parquet_equal_warehouse", wrong, f"{total:,} records accounted for")
+    return verdict("rows_pages_equal_parquet_equal_warehouse", wrong, f"{total:,} records accounted for")
 
 
 def roots_not_empty(counts: Iterable[ResourceCounts], roots: Sequence[str]) -> CheckResult:
     """The source showed something at all: a token that sees no company would publish empty tables."""
     wrong = [f"{one.resource}: none was served" for one in counts if one.resource in roots and not one.records]
-    return _verdict("something_was_served", wrong, f"{', '.join(roots)} served")
+    return verdict("something_was_served", wrong, f"{', '.join(roots)} served")
 
 
 def elements_complete(
@@ -106,7 +97,7 @@ def elements_complete(
         for table, count in sorted(in_parquet.items())
         if loaded.get(table, 0) > count or (loaded.get(table, 0) != count and not has_superseded)
     ]
-    return _verdict("list_elements_parquet_equal_warehouse", wrong, f"{sum(in_parquet.values()):,} elements")
+    return verdict("list_elements_parquet_equal_warehouse", wrong, f"{sum(in_parquet.values()):,} elements")
 
 
 def token_lasts(token: TokenState) -> CheckResult:
@@ -119,7 +110,7 @@ def token_lasts(token: TokenState) -> CheckResult:
 
 def advice_given(advice: Sequence[str]) -> CheckResult:
     """Advisory: the session met nothing that a person should know, such as a clock that is minutes off."""
-    return _verdict("nothing_to_know", advice, "nothing unusual met while reading", required=False)
+    return verdict("nothing_to_know", advice, "nothing unusual met while reading", required=False)
 
 
 def totals_equal(name: str, left: Iterable[ControlTotal], right: Iterable[ControlTotal]) -> CheckResult:
@@ -130,13 +121,13 @@ def totals_equal(name: str, left: Iterable[ControlTotal], right: Iterable[Contro
         one, other = before.get(key), after.get(key)
         if one is None or other is None or (one.value_count, one.total) != (other.value_count, other.total):
             wrong.append(f"{'.'.join(key[1:3])} {key[3] or 'no currency'}: {_shown(one)} against {_shown(other)}")
-    return _verdict(name, wrong, f"{len(before)} totals equal")
+    return verdict(name, wrong, f"{len(before)} totals equal")
 
 
 def keys_sound(problems: Iterable[KeyProblems]) -> CheckResult:
     """No key is missing and none stands twice."""
     wrong = [f"{one.table}: {one.null_keys} missing, {one.duplicate_keys} not unique" for one in problems]
-    return _verdict("keys_unique_and_present", wrong, "all keys unique and present")
+    return verdict("keys_unique_and_present", wrong, "all keys unique and present")
 
 
 def quarantine_small(counts: Iterable[ResourceCounts], max_percent: float) -> CheckResult:
@@ -148,32 +139,7 @@ def quarantine_small(counts: Iterable[ResourceCounts], max_percent: float) -> Ch
         if one.quarantined * 100 > max_percent * one.records
     ]
     found = sum(one.quarantined for one in counts)
-    return _verdict("quarantine_within_limit", wrong, f"{found} records in quarantine")
-
-
-def fields_known(notes: Iterable[Note]) -> CheckResult:
-    """Advisory: the source sent no field that the catalogue does not know."""
-    wrong = [f"{n.resource}.{n.field} ({n.record_count} records)" for n in notes if n.kind == "unknown_field"]
-    return _verdict("fields_known", wrong, "no unknown fields", required=False)
-
-
-def values_as_sent(notes: Iterable[Note]) -> CheckResult:
-    """Advisory: no time lost digits beyond microseconds, and every enumeration held a known value."""
-    told = {"precision_reduced": "digits beyond microseconds dropped", "unknown_value": "value not in the catalogue"}
-    wrong = [f"{n.resource}.{n.field}: {told[n.kind]} ({n.record_count} records)" for n in notes if n.kind in told]
-    return _verdict("values_as_documented", wrong, "all values as documented", required=False)
-
-
-def refusals(results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
-    """The required checks that did not pass."""
-    return tuple(result for result in results if result.required and not result.passed)
-
-
-def _verdict(name: str, wrong: Sequence[str], fine: str, *, required: bool = True) -> CheckResult:
-    detail = "; ".join(wrong[:_NAMED]) or fine
-    if len(wrong) > _NAMED:
-        detail += f"; and {len(wrong) - _NAMED} more"
-    return CheckResult(name, required=required, passed=not wrong, detail=detail)
+    return verdict("quarantine_within_limit", wrong, f"{found} records in quarantine")
 
 
 def _by_key(totals: Iterable[ControlTotal]) -> Mapping[tuple[str, str, str, str], ControlTotal]:
