@@ -173,7 +173,14 @@ class TokenAgeing:
     is_new: bool
 
 
-Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing
+@dataclass(frozen=True, slots=True)
+class SurroundingsIgnored:
+    """Variables and files of this machine that other programs obey and this one does not, by name."""
+
+    names: tuple[str, ...]
+
+
+Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored
 Observe = Callable[[Event], None]
 
 

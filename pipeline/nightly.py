@@ -37,11 +37,13 @@ from pipeline.model import (
     Outcome,
     RunReport,
     StageBegan,
+    SurroundingsIgnored,
     World,
 )
 from pipeline.night import Loaded, Night, judge, load, planned, read, refuse
 from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
+from pipeline.ops.surroundings import ignored
 from pipeline.ops.token_source import find_token
 from pipeline.resources import read_catalogue
 from pipeline.settings import Settings, seconds_of
@@ -85,7 +87,8 @@ def run(
     world = world or real_world()
     catalogue = read_catalogue(settings.api.resources)
     checks.refuse_unknown(settings.checks.required, settings.checks.advisory, catalogue)
-    renew = partial(find_token, settings.token, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    renew = partial(find_token, settings.token, environ)
     token = renew()
     started_at = world.clock()
     refuse_short_lived(token, settings, started_at)
@@ -94,6 +97,8 @@ def run(
         make_folder(data_dir)
         run_id = runs.free_run_id(data_dir, started_at)
     with run_lock(data_dir, run_id, started_at):
+        if names := ignored(environ):
+            observe(SurroundingsIgnored(names))
         night = Night(settings, catalogue, run_id, started_at, world, observe, renew)
         return _recorded(night, token, on_report)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -50,6 +50,7 @@ class Api:
     """How to speak to the source."""
 
     ca_file: Path | None = None
+    proxy: NonEmpty | None = None
     page_limit: Literal["auto"] | Annotated[int, msgspec.Meta(ge=1, le=100_000)] = "auto"
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     connect_timeout_s: Seconds = 10.0
@@ -290,6 +291,9 @@ class _Reader:
         if isinstance(values["site"].base_url, str):
             for problem in _base_url_problems(values["site"].base_url):
                 self.problems.append(f"{self.at('site', 'base_url')}: site.base_url {problem}")
+        if isinstance(values["api"].proxy, str):
+            for problem in _proxy_problems(values["api"].proxy):
+                self.problems.append(f"{self.at('api', 'proxy')}: api.proxy {problem}")
         zone = values["site"].timezone
         if isinstance(zone, str):
             try:
@@ -336,20 +340,43 @@ def _base_url_problems(url: str) -> list[str]:
     """What is wrong with a base URL; the URL itself is not repeated, it might hold a secret."""
     try:
         parts = urlsplit(url)
-        port_is_sound = parts.port is None or parts.port > 0
+        problems = _origin_problems(parts, url)
     except ValueError:
         return ["is not a URL"]
-    problems = []
     if parts.scheme != "https":
-        problems.append(
-            f"must begin with https://, found {parts.scheme or 'no scheme'}; the token is never sent unencrypted"
-        )
-    if not parts.hostname or not port_is_sound or re.search(r"[\s\\]", url):
-        problems.append("has no sound host and port")
+        found = parts.scheme or "no scheme"
+        problems.insert(0, f"must begin with https://, found {found}; the token is never sent unencrypted")
     if parts.username is not None or parts.password is not None:
         problems.append("must not hold a user name or password")
-    if parts.query or parts.fragment:
-        problems.append("must not have a query or fragment")
     if parts.path.strip("/"):
         problems.append("must be the origin only; the version has its own setting, site.version")
+    return problems
+
+
+def _proxy_problems(url: str) -> list[str]:
+    """The same of a proxy's URL."""
+    try:
+        parts = urlsplit(url)
+        problems = _origin_problems(parts, url)
+    except ValueError:
+        return ["is not a URL"]
+    if parts.scheme not in ("http", "https"):
+        problems.insert(0, f"must begin with http:// or https://, found {parts.scheme or 'no scheme'}")
+    if parts.username is not None or parts.password is not None:
+        problems.append(
+            "must not hold a user name or password: no secret stands in settings, and a proxy that asks for one is not "
+            "supported; have it let this machine through by its address"
+        )
+    if parts.path.strip("/"):
+        problems.append("must be scheme, host and port only")
+    return problems
+
+
+def _origin_problems(parts: SplitResult, url: str) -> list[str]:
+    """What no origin may have, whatever it is for."""
+    problems = []
+    if not parts.hostname or parts.port == 0 or re.search(r"[\s\\]", url):
+        problems.append("has no sound host and port")
+    if parts.query or parts.fragment:
+        problems.append("must not have a query or fragment")
     return problems

@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan, TokenAgeing
+from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan, SurroundingsIgnored, TokenAgeing
 
+Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -44,7 +45,7 @@ class _Lines:
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
-        if isinstance(event, EarlierRunUnfinished | TokenAgeing):
+        if isinstance(event, Notice):
             told = _notice(event)
         elif isinstance(event, PageRead):
             self.pages[event.resource] += 1
@@ -77,7 +78,7 @@ def _live() -> Iterator[Observe]:
         current = [progress.add_task("starting", total=None, told="")]
 
         def observe(event: Event) -> None:
-            if isinstance(event, EarlierRunUnfinished | TokenAgeing):
+            if isinstance(event, Notice):
                 progress.console.print(_notice(event))
                 return
             if isinstance(event, StageBegan):
@@ -102,7 +103,9 @@ def _quietly(event: Event) -> None:
         _say(_notice(event))
 
 
-def _notice(event: EarlierRunUnfinished | TokenAgeing) -> str:
+def _notice(event: Notice) -> str:
+    if isinstance(event, SurroundingsIgnored):
+        return f"ignored: {', '.join(event.names)} (only the settings count; a proxy is named by api.proxy)"
     if isinstance(event, TokenAgeing):
         return f"{event.warning}; `prospend token show --renewal` tells how"
     how = "did not finish" if event.was_killed else "stopped early"

@@ -29,6 +29,11 @@ class Watch:
     waits_for_us: bool = False
     is_late: bool = False
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether nothing has been sent to the source yet."""
+        return self.quiet_since_s is None
+
     def is_struck(self) -> bool:
         """Whether a cancellation that just arrived is this watch's doing, and nobody else's."""
         return self.is_late and self.task.uncancel() <= self.cancels
@@ -85,7 +90,7 @@ class Deadlines:
     def _is_late(self, watch: Watch, now_s: float) -> bool:
         if now_s - watch.began_s >= self._request_s:
             return True
-        if watch.quiet_since_s is None:
+        if watch.quiet_since_s is None:  # connecting
             return False
         received = -1 if watch.answer is None else watch.answer.content.total_bytes
         if watch.waits_for_us or received != watch.received:

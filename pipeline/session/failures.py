@@ -15,7 +15,14 @@ import aiohttp
 from aiohttp.http_exceptions import LineTooLong
 from yarl import URL
 
-from pipeline.errors import LocalResource, PipelineError, SecurityStop, SourceContractBroken, SourceUnavailable
+from pipeline.errors import (
+    ConfigError,
+    LocalResource,
+    PipelineError,
+    SecurityStop,
+    SourceContractBroken,
+    SourceUnavailable,
+)
 from pipeline.retry import Kind
 
 # TLS failures that another attempt cannot change, beside a certificate that does not verify.
@@ -39,11 +46,22 @@ class Retryable(Exception):
         self.asked_s = asked_s
 
 
-def translated(error: aiohttp.ClientError | OSError, origin: URL) -> PipelineError | Retryable:
-    """Our error for one of aiohttp's or the system's."""
+def translated(
+    error: aiohttp.ClientError | OSError, origin: URL, proxy: URL | None = None
+) -> PipelineError | Retryable:
+    """Our error for one of aiohttp's or the system's.
+
+    Args:
+        error: as raised.
+        origin: of the source.
+        proxy: through which a way to the source was being made when it happened; None if there is none, or the way
+            was made.
+    """
     host = f"{origin.host}:{origin.port}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return _tls_failure(error, host)
+        return _tls_failure(error, f"{error.host}:{error.port}")
+    if proxy is not None:
+        return _proxy_failure(error, host, proxy)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return _no_connection(error, host)
     if isinstance(error, TimeoutError):
@@ -85,6 +103,45 @@ def _no_connection(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeo
     if isinstance(error, aiohttp.ClientConnectorError):
         return Retryable(f"no connection to {host} ({_reason(error.os_error)})", Kind.BROKEN)
     return Retryable(f"no connection to {host} in time", Kind.LATE)
+
+
+# What a proxy may answer to CONNECT that another attempt can change.
+_PROXY_PASSING: Final = frozenset({408, 425, 429, *range(500, 600)})
+
+
+def _proxy_failure(error: aiohttp.ClientError | OSError, host: str, proxy: URL) -> PipelineError | Retryable:
+    """What went wrong with the proxy before there was a way to the source."""
+    named = f"the proxy {proxy.host}:{proxy.port}"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        if error.status in _PROXY_PASSING:
+            return Retryable(f"{named} answered {error.status}", Kind.BROKEN)
+        what, do = _PROXY_REFUSALS.get(error.status, (f"does not open a way to {host} ({error.status})", _NO_PROXY))
+        return ConfigError(f"{named} {what}", where="api.proxy", do=do.format(host=host))
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Retryable(f"the name {proxy.host} of the proxy cannot be resolved", Kind.BROKEN)
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return Retryable(f"no connection to {named} ({_reason(error.os_error)})", Kind.BROKEN)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Retryable(f"{named} opened no way to {host} that TLS can use ({_reason(error.os_error)})", Kind.BROKEN)
+    if isinstance(error, TimeoutError):
+        return Retryable(f"no connection to {host} through {named} in time", Kind.LATE)
+    if isinstance(error, aiohttp.ClientResponseError):
+        if _has_flood(error):
+            return SecurityStop(f"the headers of {named} are larger than allowed")
+        return ConfigError(
+            f"{named} does not answer as an HTTP proxy", where="api.proxy", do=_NO_PROXY.format(host=host)
+        )
+    return Retryable(f"{named} closed the connection", Kind.BROKEN)
+
+
+_NO_PROXY: Final = "name an HTTP proxy that opens tunnels (CONNECT) to {host}, or remove api.proxy"
+_PROXY_REFUSALS: Final = {
+    403: ("refuses to open a way to the source (403)", "have {host} allowed on the proxy, or correct api.proxy"),
+    407: (
+        "asks for a user name and password (407), which is not supported",
+        "have the proxy let this machine through to {host} by its address, or name another one",
+    ),
+}
 
 
 def _broken_http(error: aiohttp.ClientResponseError | aiohttp.ClientPayloadError) -> PipelineError | Retryable:

@@ -1,7 +1,8 @@
 """Resolving the source's name, and refusing an answer that leads into a private network.
 
 A public name that suddenly means this machine or its neighbours is an attack (rebinding) or a captive network. Whoever
-names localhost, a private address or a local name in `site.base_url` has chosen it, and is not second-guessed.
+names localhost, a private address or a local name in `site.base_url` has chosen it, and is not second-guessed; nor is
+whoever names a proxy, which usually stands in a private network.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ def address_class(address: str) -> str | None:
 
 
 class PublicNames(AbstractResolver):
-    """A resolver that opens no way into a private network. It asks another one."""
+    """A resolver that opens no way into a private network, but for a host that the user chose. It asks another one."""
 
-    def __init__(self, inner: AbstractResolver) -> None:
+    def __init__(self, inner: AbstractResolver, chosen: str | None = None) -> None:
         self._inner = inner
+        self._chosen = chosen
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -56,7 +58,7 @@ class PublicNames(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         for one in found:
             kind = address_class(one["host"])
-            if kind is not None and not is_local_name(host):
+            if kind is not None and host != self._chosen and not is_local_name(host):
                 raise SecurityStop(
                     f"the public name {host} resolves to a {kind} address; no connection was opened",
                     do="check this machine's name resolution and network; if the source is meant to be private, "

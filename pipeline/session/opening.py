@@ -24,6 +24,7 @@ from pipeline.session.tls import tls_context
 from pipeline.settings import Api
 
 _CLOSING_S = 0.25
+_PROXY_STEPS = 3  # a connection, the tunnel, TLS through it
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "prospend-pipeline"}
 
 
@@ -57,7 +58,8 @@ async def open_session(
         ConfigError: the certificate authority file cannot be used.
         LocalResource: the block did not end within `api.run_deadline_s`.
     """
-    names = PublicNames(resolver or aiohttp.ThreadedResolver())
+    proxy = URL(api.proxy) if api.proxy is not None else None
+    names = PublicNames(resolver or aiohttp.ThreadedResolver(), chosen=proxy.host if proxy else None)
     deadlines = Deadlines(read_s=api.read_timeout_s, request_s=api.request_timeout_s)
     connector = WatchedConnector(deadlines, limit=0, ssl=tls_context(api.ca_file), ttl_dns_cache=300, resolver=names)
     deadline = asyncio.timeout(api.run_deadline_s)
@@ -66,7 +68,8 @@ async def open_session(
             deadline,
             aiohttp.ClientSession(
                 connector=connector,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=api.connect_timeout_s),
+                timeout=_connect_deadlines(api),
+                proxy=proxy,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
@@ -86,12 +89,13 @@ async def open_session(
                 policy=RetryPolicy(attempts=api.attempts),
                 count=count,
                 renew=renew,
+                proxy=proxy,
             )
-            deadlines.close()
+        if proxy is not None:
+            await asyncio.sleep(_CLOSING_S)
     except BaseException as error:
-        deadlines.close()
-        # Requests cut off in mid-handshake leave connections that TLS closes in its own time; a loop that ended before
-        # would leak their sockets. aiohttp's documentation advises the same wait.
+        # Requests cut off in mid-handshake, and tunnels, leave connections that TLS closes in its own time; a loop that
+        # ended before would leak their sockets. aiohttp's documentation advises the same wait.
         await asyncio.sleep(_CLOSING_S)
         if not isinstance(error, TimeoutError) or not deadline.expired():
             raise
@@ -99,6 +103,14 @@ async def open_session(
             f"the time budget of {api.run_deadline_s:,.0f} s for reading was used up",
             do="run again when the source is faster, or raise api.run_deadline_s",
         ) from None
+    finally:
+        deadlines.close()
+
+
+def _connect_deadlines(api: Api) -> aiohttp.ClientTimeout:
+    """All other deadlines are ours. A proxy that takes a connection and then says nothing has none of its own."""
+    through_proxy_s = _PROXY_STEPS * api.connect_timeout_s if api.proxy is not None else None
+    return aiohttp.ClientTimeout(total=None, connect=through_proxy_s, sock_connect=api.connect_timeout_s)
 
 
 def _send_once(http: aiohttp.ClientSession) -> None:

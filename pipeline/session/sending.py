@@ -46,6 +46,7 @@ class Session:
     policy: retry.RetryPolicy = field(default_factory=retry.RetryPolicy)
     count: Callable[[str], None] = field(default=lambda _: None, repr=False)
     renew: Callable[[], Secret] | None = field(default=None, repr=False)
+    proxy: URL | None = None
     calls: Counter[str] = field(default_factory=Counter)
     advice: list[str] = field(default_factory=list)
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -123,7 +124,7 @@ class Session:
             self.calls[resource] += 1
             response = await self._exchange(url, token, watch)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
-            failure = translated(error, self.origin)
+            failure = translated(error, self.origin, self.proxy if watch.is_connecting else None)
         except (PipelineError, Retryable) as error:
             failure = error.with_traceback(None)
         except BaseException as error:  # noqa: BLE001 - raised again, but for our own cancellation

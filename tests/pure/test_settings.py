@@ -65,6 +65,14 @@ def test_later_layers_win(tmp_path):
         ('env = "T"', 'env = "T"\n[api]\nconcurrency = 0', "api.concurrency"),
         ('env = "T"', 'env = "T"\n[api]\nconcurrency = "16"', "api.concurrency"),
         ('env = "T"', 'env = "T"\n[api]\nread_timeout_s = nan', "api.read_timeout_s"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "proxy:3128"', "api.proxy must begin with http:// or https://"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "socks5://proxy:1080"', "must begin with http:// or https://, found socks5"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "http://me:hunter2@proxy:3128"', "line 8: api.proxy must not hold a user name or password"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "http://proxy:3128/x"', "scheme, host and port only"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "http://proxy:3128?x"', "must not have a query"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "http://:3128"', "no sound host"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = "http://proxy:99999"', "is not a URL"),
+        ('env = "T"', 'env = "T"\n[api]\nproxy = ""', "api.proxy"),
         ('name = "site"', 'name = "site"\ntimezone = "Mars/Olympus"', "not a time zone"),
         ('data_dir = "data"', "", "storage.data_dir is missing"),
         ('data_dir = "data"', 'data_dir = ""', "storage.data_dir"),
@@ -94,9 +102,18 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path, text):
     assert caught.value.where == str(path)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://proxy.example:3128", "https://proxy:443/", "http://10.0.0.7:8080", "http://[::1]:1"]
+)
+def test_a_proxy_is_scheme_host_and_port(tmp_path, url):
+    """In a private network as well."""
+    assert loaded(tmp_path, GOOD + f'[api]\nproxy = "{url}"').api.proxy == url
+
+
 def test_a_secret_in_the_base_url_is_not_repeated(tmp_path):
     """The URL might hold a password: it is described, never quoted."""
     assert "hunter2" not in problems(tmp_path, GOOD.replace("https://api.example", "http://me:hunter2@api.example"))
+    assert "hunter2" not in problems(tmp_path, GOOD + '[api]\nproxy = "http://me:hunter2@proxy.example:1"')
 
 
 def test_a_missing_file_names_every_place(tmp_path):
