@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDataDamaged
 
@@ -78,6 +81,34 @@ def write_sealed(path: Path, content: bytes, *, mode: int = SEALED_MODE) -> None
         os.fsync(file.fileno())
     aside.chmod(mode)
     move(aside, path)
+
+
+def document_hash(document: Mapping[str, Any]) -> str:
+    """The hash of a JSON document of ours, without the one that it states itself under `sha256`."""
+    content = {key: value for key, value in document.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def document_bytes(document: Mapping[str, Any]) -> bytes:
+    """A JSON document of ours as it is written: a file with other bytes was changed, whatever they mean."""
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
+
+
+def not_ours(path: Path, owner: int) -> str:
+    """Why what stands at `path` may not be what this program put there, in words; "" if nothing shows.
+
+    Args:
+        path: a file of a data folder; a link is not followed.
+        owner: user id that everything belongs to.
+    """
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        return "it is a link" if stat.S_ISLNK(found.st_mode) else "it is no plain file"
+    if found.st_uid != owner:
+        return "it belongs to another user than its data folder"
+    if found.st_mode & 0o022:
+        return "other users may write to it"
+    return "everybody may read it" if found.st_mode & 0o007 else ""
 
 
 def sha256_of(path: Path) -> str:

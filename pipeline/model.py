@@ -264,6 +264,28 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with stored bytes: where below the data folder, what, and what to do about it.
+
+    `is_damage` tells what must be repaired from what the next run tidies up by itself.
+    """
+
+    where: str
+    what: str
+    do: str
+    is_damage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at, and what was found."""
+
+    findings: tuple[Finding, ...]
+    file_count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceResult:
     """One line of a run: what happened to one resource. Counts that a later mode fills are None until then.
 

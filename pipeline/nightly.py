@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from pipeline import auth, checks, earlier, warehouse
+from pipeline import auth, checks, earlier, upkeep, warehouse
 from pipeline.account import Achieved, manifest_facts, reading_of, report_of, results_of
 from pipeline.auth import Secret
 from pipeline.durable import make_folder, os_failure, storing
@@ -188,6 +188,7 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
         achieved.checks = verdict.results
         refuse(verdict.results, night.data_dir / "runs" / night.run_id)
         warehouse.finish(built, verdict.results, figures=verdict.figures)
+        upkeep.vouch(night.data_dir, night.run_id, built.path)
         night.observe(StageBegan("publish"))
         return warehouse.publish(built.path, night.data_dir / "warehouse", night.pointer, night.run_id)
     except OSError as error:

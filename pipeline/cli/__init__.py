@@ -19,6 +19,7 @@ from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.text import visible
 from pipeline.cli.token import token
+from pipeline.cli.upkeep import verify
 from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, ConfigError, PipelineError
 
 _EXAMPLES = """\b
@@ -28,6 +29,7 @@ Examples:
   prospend plan                      what that run would read and cost
   prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
   prospend status                    last runs and the age of the data
+  prospend verify                    read every stored byte and compare it with what was written
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
 """
@@ -39,7 +41,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, plan, query, status, token, sandbox):
+for command in (demo, run, plan, query, status, verify, token, sandbox):
     prospend.add_command(command)
 
 

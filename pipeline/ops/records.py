@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.durable import make_folder, storing, write_sealed
-from pipeline.model import RunReport, TokenState, run_order
+from pipeline.durable import document_bytes, document_hash, make_folder, not_ours, storing, write_sealed
+from pipeline.model import Checked, Finding, RunReport, TokenState, run_order
+
+# What a record of version 0.1.0 consists of: those alone state no hash of their own.
+_OF_0_1_0 = set("run_id outcome exit_code started_at finished_at warehouse calls resources checks error".split())
 
 
 def document_of(report: RunReport) -> dict[str, Any]:
@@ -45,8 +49,9 @@ def save(data_dir: Path, report: RunReport) -> None:
     folder = data_dir / "runs" / report.run_id
     with storing(f"record · {folder}"):
         make_folder(folder)
-        content = json.dumps(document_of(report), indent=1, ensure_ascii=False).encode()
-        write_sealed(folder / "report.json", content, mode=0o640)
+        document = document_of(report)
+        document["sha256"] = document_hash(document)
+        write_sealed(folder / "report.json", document_bytes(document), mode=0o640)
 
 
 def unrecorded(data_dir: Path, run_ids: Iterable[str]) -> tuple[str, ...]:
@@ -71,10 +76,40 @@ def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:
         if len(found) == count:
             break
         try:
-            found.append(json.loads(path.read_bytes()))
-        except (OSError, ValueError):
+            document = json.loads(path.read_bytes())
+            document.pop("sha256", None)
+        except (OSError, ValueError, AttributeError):
             continue
+        found.append(document)
     return tuple(found)
+
+
+def verify(data_dir: Path) -> Checked:
+    """Every record of a run against the hash that it states; records of version 0.1.0 state none."""
+    owner = data_dir.stat().st_uid
+    findings, count, size = [], 0, 0
+    for path in sorted((data_dir / "runs").glob("*/report.json"), key=_order):
+        try:
+            content = path.read_bytes()
+            problem = not_ours(path, owner) or _altered(content)
+        except OSError as error:
+            content, problem = b"", f"it cannot be read: {os.strerror(error.errno or 0)}"
+        count, size = count + 1, size + len(content)
+        if problem:
+            where = str(path.relative_to(data_dir))
+            findings.append(Finding(where, problem, "remove it: only `prospend status` reads it; then check the disk"))
+    return Checked(tuple(findings), count, size)
+
+
+def _altered(content: bytes) -> str:
+    try:
+        document = json.loads(content)
+        stated = document.get("sha256")
+        hash_holds = stated == document_hash(document) if stated else document.keys() <= _OF_0_1_0
+        is_same = hash_holds and document_bytes(document) == content
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return "it is no record of a run"
+    return "" if is_same else "it is not what was written: its own hash does not hold"
 
 
 def _order(path: Path) -> tuple[str, int]:

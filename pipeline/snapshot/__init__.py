@@ -14,13 +14,16 @@ from pipeline.snapshot.manifest import (
 )
 from pipeline.snapshot.parts import Part, SealedResource, read_back
 from pipeline.snapshot.proofs import DELETED, PAGES, QUARANTINE, read_deleted, read_pages, read_quarantine
+from pipeline.snapshot.rewrites import HeldPart, parts_of
 from pipeline.snapshot.staging import Staging
+from pipeline.snapshot.verifying import verify
 
 __all__ = [
     "DELETED",
     "PAGES",
     "QUARANTINE",
     "Began",
+    "HeldPart",
     "KeptPages",
     "Left",
     "Part",
@@ -33,6 +36,7 @@ __all__ = [
     "left_by_earlier",
     "manifest_of",
     "newest_accepted",
+    "parts_of",
     "previous_manifest",
     "read_back",
     "read_deleted",
@@ -42,5 +46,6 @@ __all__ = [
     "seal",
     "sealed_runs",
     "sweep",
+    "verify",
     "why_not",
 ]

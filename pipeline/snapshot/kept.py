@@ -169,6 +169,13 @@ def left_by_earlier(data_dir: Path, run_id: str) -> tuple[Left, ...]:
     return tuple(found)
 
 
+def wholeness(path: Path) -> tuple[int, int]:
+    """How many bytes of a file of kept pages can be used, of how many; 0 if it cannot be read at all."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return _left(path).whole_bytes, path.stat().st_size
+    return 0, path.stat().st_size
+
+
 def why_not(left: Left, *, reading: str, now: datetime, within_s: int, was_killed: bool) -> str:
     """Why a run that is to read `reading` must not go on from what was left; "" if it may."""
     if left.began.reading != reading:

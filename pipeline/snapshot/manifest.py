@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pipeline.durable import make_folder, storing, sync, write_sealed
+from pipeline.durable import document_bytes, document_hash, make_folder, storing, sync, write_sealed
 from pipeline.errors import StoredDataDamaged, VersionMismatch
 from pipeline.model import run_order
 from pipeline.snapshot.parts import SealedResource
@@ -64,12 +63,12 @@ def seal(
             for one in sealed
         },
     }
-    document["sha256"] = own_hash(document)
+    document["sha256"] = document_hash(document)
     folder = data_dir / "runs" / run_id
     with storing(f"seal · {folder}"):
         make_folder(folder)
         sync(folder.parent)
-        write_sealed(folder / "manifest.json", json.dumps(document, indent=1, ensure_ascii=False).encode())
+        write_sealed(folder / "manifest.json", document_bytes(document))
     return str(document["sha256"])
 
 
@@ -83,7 +82,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
         stated, written_as = document["sha256"], document["format"]
-        own = own_hash(document)
+        own = document_hash(document)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoredDataDamaged(
             f"a manifest cannot be read ({type(error).__name__})", where=str(path), do=_DAMAGED_DO
@@ -212,9 +211,3 @@ def sweep(data_dir: Path, *, under_way: str = "") -> tuple[str, ...]:
                 unsealed.add(run_id)
                 shutil.rmtree(folder)
     return tuple(sorted(unsealed))
-
-
-def own_hash(document: Mapping[str, Any]) -> str:
-    """The hash of a document of ours without the one it states itself."""
-    content = {key: value for key, value in document.items() if key != "sha256"}
-    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -5,6 +5,7 @@ A part in its final place is still invisible: only a manifest (`snapshot.manifes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from pipeline.errors import StoredDataDamaged
 from pipeline.fills import add_fills, table_fills
 from pipeline.model import ColumnFill, ControlTotal
 from pipeline.resources import Resource
+from pipeline.tables import RUN_ID
 from pipeline.totals import add_totals, table_totals
 
 # Rows of one read-back step; bounds memory whatever the row groups' size.
@@ -113,6 +115,23 @@ def read_back(path: Path, resource: Resource) -> ReadBack:
     return ReadBack(rows, add_totals(*totals), tuple(elements.items()), fills)
 
 
+def rows_by_run(path: Path) -> Counter[str]:
+    """How many rows of each run stand in a part, every page of every column read and its checksum verified.
+
+    Raises:
+        StoredDataDamaged: a checksum or the format does not hold.
+    """
+    rows: Counter[str] = Counter()
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for block in file.iter_batches(batch_size=_READ_BACK_ROWS):
+                found: Any = pc.value_counts(block.column(RUN_ID))  # the stubs know no structs
+                rows.update({pair["values"]: pair["counts"] for pair in found.to_pylist()})
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(path)) from error
+    return rows
+
+
 def no_elements(resource: Resource) -> Elements:
     """Each list of a resource without any row."""
     return tuple((column.table, 0) for column in resource.columns if column.table is not None)
@@ -124,7 +143,7 @@ def writer_options(resource: Resource, compression: str) -> dict[str, Any]:
     return {
         "compression": compression,
         "write_page_checksum": True,
-        "use_dictionary": [*resource.context_names, "_run_id", *repeating],
+        "use_dictionary": [*resource.context_names, RUN_ID, *repeating],
         "version": "2.6",
         "coerce_timestamps": None,
         "store_schema": False,

@@ -18,7 +18,7 @@ LAYERS = (
     ("door",),
     ("nightly",),
     ("night",),
-    ("account", "earlier", "forecast"),
+    ("account", "earlier", "upkeep", "forecast"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
     ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks", "fills"),
     ("totals",),

@@ -23,6 +23,7 @@ from snapshot_runs import (
 )
 
 from pipeline.decode import fingerprint, snapshot_schema
+from pipeline.durable import document_hash
 from pipeline.errors import LocalAccess, StoredDataDamaged, VersionMismatch
 from pipeline.snapshot import (
     Staging,
@@ -38,7 +39,6 @@ from pipeline.snapshot import (
     sealed_runs,
     sweep,
 )
-from pipeline.snapshot.manifest import own_hash
 
 MISFIT = b'{"id":"9","updatedDate":"yesterday"}'
 
@@ -199,7 +199,7 @@ def rewritten(data_dir: Path, night: int, **changes: object) -> None:
     """A manifest with other content and a right hash of its own: what only the chain can notice."""
     path = data_dir / "runs" / run_id(night) / "manifest.json"
     document = {**json.loads(path.read_bytes()), **changes}
-    document["sha256"] = own_hash(document)
+    document["sha256"] = document_hash(document)
     path.unlink()
     path.write_text(json.dumps(document))
 

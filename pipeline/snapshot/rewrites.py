@@ -1,0 +1,150 @@
+"""Where the rows of a sealed run lie today: its own parts, or files that took their place.
+
+A manifest never changes. When parts are rewritten, a numbered document in `rewrites/` says which file took whose place;
+it carries its own hash and that of the document before it. Until it stands, the old parts count; from then on the new
+file does, whether or not the old parts are still there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.durable import document_bytes, document_hash, make_folder, storing, write_sealed
+from pipeline.errors import StoredDataDamaged, VersionMismatch
+
+REWRITE_FORMAT: Final = 1
+_DAMAGED_DO = "restore the file from a backup; without it the rewritten parts cannot be found"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPart:
+    """A file with rows of a run: its path below the data folder, and how many of its rows are the run's.
+
+    `is_shared` tells that rows of other runs stand in it as well: read it with `_run_id = <run>`.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+    rows: int
+    is_shared: bool = False
+
+
+def rewrites(data_dir: Path) -> tuple[dict[str, Any], ...]:
+    """Every document of rewritten parts, oldest first.
+
+    Raises:
+        StoredDataDamaged: one is missing or damaged, or does not follow on the one before.
+        VersionMismatch: a newer version of this program wrote one.
+    """
+    found: list[dict[str, Any]] = []
+    paths = sorted((data_dir / "rewrites").glob("[0-9]*.json"))
+    for number, path in enumerate(paths, 1):
+        document = _read(path)
+        previous = {"number": number - 1, "sha256": found[-1]["sha256"]} if found else None
+        if document["number"] != number or path.name != _name(number) or document["previous"] != previous:
+            raise StoredDataDamaged(
+                "a document of rewritten parts does not follow on the one before", where=str(path), do=_DAMAGED_DO
+            )
+        found.append(document)
+    return tuple(found)
+
+
+def record(data_dir: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """One more document stands, whole or not at all. Called under the run lock.
+
+    Args:
+        data_dir: the data folder.
+        content: `reason`; `replaced`: path and sha256 of each file, and `into`, the path of the file with its rows now
+            or None if they are gone on purpose; `files`: path, size_bytes, sha256, rows and `runs`, the rows of each.
+    """
+    earlier = rewrites(data_dir)
+    previous = {"number": len(earlier), "sha256": earlier[-1]["sha256"]} if earlier else None
+    document = {
+        "format": REWRITE_FORMAT,
+        "type": "rewrite",
+        "number": len(earlier) + 1,
+        "previous": previous,
+        **content,
+    }
+    document["sha256"] = document_hash(document)
+    folder = data_dir / "rewrites"
+    with storing(f"rewrite · {folder}"):
+        make_folder(folder)
+        write_sealed(folder / _name(len(earlier) + 1), document_bytes(document))
+    return document
+
+
+def parts_of(
+    data_dir: Path, manifest: Mapping[str, Any], *, documents: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, tuple[HeldPart, ...]]:
+    """By name, the files in which the rows of a sealed run lie today; none where they are gone on purpose.
+
+    Args:
+        data_dir: the data folder.
+        manifest: of the run.
+        documents: of `rewrites`, where they have been read already.
+    """
+    documents = rewrites(data_dir) if documents is None else documents
+    held = {
+        name: [HeldPart(one["path"], one["size_bytes"], one["sha256"], one["rows"]) for one in part["files"]]
+        for name, part in manifest["parts"].items()
+    }
+    for document in documents:
+        into = {(one["path"], one["sha256"]): one["into"] for one in document["replaced"]}
+        files = {one["path"]: one for one in document["files"]}
+        for name, parts in held.items():
+            if any((part.path, part.sha256) in into for part in parts):
+                held[name] = _moved(parts, into, files, manifest["run_id"])
+    return {name: tuple(parts) for name, parts in held.items()}
+
+
+def begins_at(documents: Sequence[Mapping[str, Any]]) -> str | None:
+    """The run at which the chain of accepted runs begins, if earlier ones are gone on purpose."""
+    return next((str(one["begins_at"]) for one in reversed(documents) if one.get("begins_at")), None)
+
+
+def _moved(
+    parts: Sequence[HeldPart],
+    into: Mapping[tuple[str, str], str | None],
+    files: Mapping[str, Mapping[str, Any]],
+    run_id: str,
+) -> list[HeldPart]:
+    """The parts of one name after one rewrite; several parts may have gone into one file."""
+    moved: dict[str, HeldPart] = {}
+    for part in parts:
+        key = (part.path, part.sha256)
+        if key not in into:
+            moved[part.path] = part
+        elif (path := into[key]) is not None:
+            file = files[path]
+            rows = file["runs"][run_id]
+            moved[path] = HeldPart(path, file["size_bytes"], file["sha256"], rows, is_shared=len(file["runs"]) > 1)
+    return list(moved.values())
+
+
+def _name(number: int) -> str:
+    return f"{number:05}.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        stated, written_as, own = document["sha256"], document["format"], document_hash(document)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoredDataDamaged(
+            f"a document of rewritten parts cannot be read ({type(error).__name__})", where=str(path), do=_DAMAGED_DO
+        ) from error
+    if type(written_as) is int and written_as > REWRITE_FORMAT:
+        raise VersionMismatch(
+            f"format {written_as} of rewritten parts, this program reads up to {REWRITE_FORMAT}", where=str(path)
+        )
+    if stated != own or type(written_as) is not int or written_as != REWRITE_FORMAT:
+        raise StoredDataDamaged(
+            "a document of rewritten parts is not what was written", where=str(path), do=_DAMAGED_DO
+        )
+    return document
