@@ -23,12 +23,14 @@ payload and never a token. Nothing in this module imports another module of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 EXIT_PUBLISHED = 0
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+LONGEST_LINE = 400  # characters of a line of an error
 
 
 class PipelineError(Exception):
@@ -66,11 +68,15 @@ class PipelineError(Exception):
     def lines(self) -> tuple[tuple[str, str], ...]:
         """The four labelled lines, in the order they are printed."""
         return (
-            ("WHAT", f"{self.title} ({self.exit_code}): {self.what}"),
-            ("WHERE", self.where or "before the first stage"),
-            ("STATE", self.state or "nothing was changed"),
-            ("DO", self.do),
+            ("WHAT", _fitted(f"{self.title} ({self.exit_code}): {self.what}")),
+            ("WHERE", _fitted(self.where or "before the first stage")),
+            ("STATE", _fitted(self.state or "nothing was changed")),
+            ("DO", _fitted(self.do)),
         )
+
+
+def _fitted(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 4]} ..."
 
 
 def _restore(kind: type[PipelineError], what: str, where: str, state: str, do: str) -> PipelineError:
@@ -83,6 +89,17 @@ class ConfigError(PipelineError):
     exit_code = 10
     title = "CONFIG"
     default_do = "correct the setting and run again"
+
+    @classmethod
+    def of_many(cls, problems: Sequence[str], *, where: str, do: str = "") -> ConfigError:
+        """One error for all that is wrong: every problem in WHAT, or, where that line would grow too long, in notes."""
+        told = "; ".join(problems)
+        if len(told) <= LONGEST_LINE - len(cls.title) - 8:
+            return cls(told, where=where, do=do)
+        error = cls(f"{len(problems)} problems, listed above; the first: {problems[0]}", where=where, do=do)
+        for problem in problems:
+            error.add_note(problem)
+        return error
 
 
 class TokenError(PipelineError):

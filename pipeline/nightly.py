@@ -43,6 +43,7 @@ from pipeline.model import (
 from pipeline.night import Loaded, Night, judge, load, planned, read, refuse
 from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
+from pipeline.ops.places import refuse_shared
 from pipeline.ops.surroundings import ignored
 from pipeline.ops.token_source import find_token
 from pipeline.resources import read_catalogue
@@ -85,9 +86,21 @@ def run(
         PipelineError: nothing was published. Its class is the exit code, its lines say what to do.
     """
     world = world or real_world()
+    with runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
+        return _begun(settings, os.environ if environ is None else environ, world, observe, on_report)
+
+
+def _begun(
+    settings: Settings,
+    environ: Mapping[str, str],
+    world: World,
+    observe: Observe,
+    on_report: Callable[[RunReport], None],
+) -> RunReport:
+    """Everything that can be told without the source is in order; then the run goes."""
+    refuse_shared(settings)
     catalogue = read_catalogue(settings.api.resources)
     checks.refuse_unknown(settings.checks.required, settings.checks.advisory, catalogue)
-    environ = os.environ if environ is None else environ
     renew = partial(find_token, settings.token, environ)
     token = renew()
     started_at = world.clock()

@@ -10,18 +10,24 @@ import dataclasses
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
-from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from pipeline.errors import ConfigError
+from pipeline.written import (
+    base_url_problems,
+    looks_like_token,
+    proxy_problems,
+    shown_name,
+    toml_document,
+    toml_text,
+)
 
 ENVIRONMENT_PREFIX = "PROSPEND__"
 TOKEN_PLACES = ("env", "file", "command", "keyring", "credential")
@@ -158,6 +164,8 @@ def find_config(explicit: Path | None, *, working_dir: Path, user_config_dir: Pa
         try:
             if path.is_file():
                 return path
+            if path.is_dir() and path == explicit:
+                raise ConfigError("the settings file is a folder", where=str(path), do="name the file with --config")
         except OSError as error:
             raise ConfigError(f"the settings file cannot be read ({error.strerror})", where=str(path)) from error
     if explicit is not None:
@@ -189,14 +197,12 @@ def load_settings(
         ConfigError: naming every problem with its line, not only the first.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-        document: dict[str, Any] = tomllib.loads(text)
+        text = toml_text(path.read_bytes())
+        document = toml_document(text)
     except OSError as error:
         raise ConfigError(f"the settings file cannot be read ({error.strerror})", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the settings file is not UTF-8 (byte {error.start})", where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the settings file is not valid TOML: {error}", where=str(path)) from error
+    except ValueError as error:
+        raise ConfigError(f"the settings file is {error}", where=str(path)) from None
     reader = _Reader(path, text)
     merged = reader.merged(document, _from_environment(os.environ if environ is None else environ), overrides or {})
     return reader.settings(merged)
@@ -206,12 +212,12 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, object]
     """Section -> key -> value from `PROSPEND__SITE__NAME=...`; a value that is TOML is read as such, else as text."""
     found: dict[str, dict[str, object]] = {}
     for name in sorted(environ):
-        section, separator, key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
-        if not name.startswith(ENVIRONMENT_PREFIX) or not separator:
+        if not name.startswith(ENVIRONMENT_PREFIX):
             continue
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
         try:
-            value: object = tomllib.loads(f"value = {environ[name]}")["value"]
-        except tomllib.TOMLDecodeError:
+            value: object = toml_document(f"value = {environ[name]}")["value"]
+        except ValueError:
             value = environ[name]
         found.setdefault(section.lower(), {})[key.lower()] = value
     return found
@@ -234,22 +240,28 @@ class _Reader:
             if isinstance(table, dict):
                 sections[name] = dict(table)
             else:
-                self.problems.append(f"{self.at(name)}: {name!r} stands outside a section")
+                self.problems.append(f"{self.at(name)}: {shown_name(name)!r} stands outside a section")
         for layer, origin in zip(layers, ("environment", "command line"), strict=True):
             for section, values in layer.items():
                 for key, value in values.items():
+                    if not key:
+                        self.problems.append(
+                            f"{origin}: {ENVIRONMENT_PREFIX}{shown_name(section.upper())} has not the form "
+                            f"{ENVIRONMENT_PREFIX}SECTION__KEY"
+                        )
+                        continue
                     sections.setdefault(section, {})[key] = value
                     self.origins[section, key] = origin
         return sections
 
     def settings(self, sections: dict[str, dict[str, Any]]) -> Settings:
-        for name in sections.keys() - SECTIONS.keys():
-            self.problems.append(f"{self.at(name)}: unknown section [{name}]{_nearest(name, SECTIONS)}")
+        for name in sorted(sections.keys() - SECTIONS.keys()):
+            self.problems.append(f"{self.at(name)}: unknown section [{shown_name(name)}]{_nearest(name, SECTIONS)}")
         values = {name: self.section(name, kind, sections.get(name, {})) for name, kind in SECTIONS.items()}
         self.check(values)
         if self.problems:
-            raise ConfigError(
-                "; ".join(self.problems),
+            raise ConfigError.of_many(
+                self.problems,
                 where=str(self.path),
                 do="correct what is named and run again; configs/site.example.toml lists every setting",
             )
@@ -260,7 +272,16 @@ class _Reader:
         values: dict[str, object] = {}
         for key, written in table.items():
             if key not in hints:
-                self.problems.append(f"{self.at(name, key)}: unknown setting {name}.{key}{_nearest(key, hints)}")
+                self.problems.append(
+                    f"{self.at(name, key)}: unknown setting {name}.{shown_name(key)}{_nearest(key, hints)}"
+                )
+                continue
+            if _holds_token(written):
+                self.problems.append(
+                    f"{self.at(name, key)}: {name}.{key} holds what looks like a token; settings say only where it "
+                    "is found"
+                )
+                values[key] = None
                 continue
             try:
                 values[key] = msgspec.convert(written, hints[key], dec_hook=_path_from, strict=True)
@@ -289,10 +310,10 @@ class _Reader:
     def check(self, values: Mapping[str, Any]) -> None:
         """The rules that one type cannot express."""
         if isinstance(values["site"].base_url, str):
-            for problem in _base_url_problems(values["site"].base_url):
+            for problem in base_url_problems(values["site"].base_url):
                 self.problems.append(f"{self.at('site', 'base_url')}: site.base_url {problem}")
         if isinstance(values["api"].proxy, str):
-            for problem in _proxy_problems(values["api"].proxy):
+            for problem in proxy_problems(values["api"].proxy):
                 self.problems.append(f"{self.at('api', 'proxy')}: api.proxy {problem}")
         zone = values["site"].timezone
         if isinstance(zone, str):
@@ -325,6 +346,12 @@ class _Reader:
         return "file"
 
 
+def _holds_token(value: object) -> bool:
+    if isinstance(value, str):
+        return looks_like_token(value)
+    return isinstance(value, list) and any(_holds_token(one) for one in value)
+
+
 def _path_from(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str) and value and "\0" not in value:
         return Path(value)
@@ -334,49 +361,3 @@ def _path_from(kind: type, value: object) -> object:
 def _nearest(name: str, known: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-
-
-def _base_url_problems(url: str) -> list[str]:
-    """What is wrong with a base URL; the URL itself is not repeated, it might hold a secret."""
-    try:
-        parts = urlsplit(url)
-        problems = _origin_problems(parts, url)
-    except ValueError:
-        return ["is not a URL"]
-    if parts.scheme != "https":
-        found = parts.scheme or "no scheme"
-        problems.insert(0, f"must begin with https://, found {found}; the token is never sent unencrypted")
-    if parts.username is not None or parts.password is not None:
-        problems.append("must not hold a user name or password")
-    if parts.path.strip("/"):
-        problems.append("must be the origin only; the version has its own setting, site.version")
-    return problems
-
-
-def _proxy_problems(url: str) -> list[str]:
-    """The same of a proxy's URL."""
-    try:
-        parts = urlsplit(url)
-        problems = _origin_problems(parts, url)
-    except ValueError:
-        return ["is not a URL"]
-    if parts.scheme not in ("http", "https"):
-        problems.insert(0, f"must begin with http:// or https://, found {parts.scheme or 'no scheme'}")
-    if parts.username is not None or parts.password is not None:
-        problems.append(
-            "must not hold a user name or password: no secret stands in settings, and a proxy that asks for one is not "
-            "supported; have it let this machine through by its address"
-        )
-    if parts.path.strip("/"):
-        problems.append("must be scheme, host and port only")
-    return problems
-
-
-def _origin_problems(parts: SplitResult, url: str) -> list[str]:
-    """What no origin may have, whatever it is for."""
-    problems = []
-    if not parts.hostname or parts.port == 0 or re.search(r"[\s\\]", url):
-        problems.append("has no sound host and port")
-    if parts.query or parts.fragment:
-        problems.append("must not have a query or fragment")
-    return problems

@@ -21,6 +21,7 @@ from pipeline.cli.text import visible
 from pipeline.cli.token import token
 from pipeline.cli.upkeep import verify
 from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, ConfigError, PipelineError
+from pipeline.written import looks_like_token, shown_name
 
 _EXAMPLES = """\b
 Examples:
@@ -67,9 +68,7 @@ def run_command(arguments: Sequence[str]) -> int:
         click.echo(error.format_message())
         return EXIT_PUBLISHED
     except click.ClickException as error:
-        wrong = ConfigError(
-            error.format_message(), where="command line", do="see `prospend --help` or `... COMMAND --help`"
-        )
+        wrong = _wrong_command_line(error, arguments)
         _print_error(wrong, with_traceback=False)
         return wrong.exit_code
     except (KeyboardInterrupt, SystemExit, click.Abort):
@@ -80,6 +79,22 @@ def run_command(arguments: Sequence[str]) -> int:
         _print_bug(error, with_traceback=with_traceback)
         return EXIT_INTERNAL
     return result if isinstance(result, int) else EXIT_PUBLISHED
+
+
+def _wrong_command_line(error: click.ClickException, arguments: Sequence[str]) -> ConfigError:
+    """The four lines of a command line that is not right. What could be a token in it is not repeated."""
+    told = error.format_message()
+    for argument in sorted(arguments, key=len, reverse=True):
+        if looks_like_token(argument) or (shown_name(argument) != argument and "/" not in argument):
+            told = told.replace(argument, f"({len(argument)} characters)")
+    is_token = "--token" in told or any(looks_like_token(argument) for argument in arguments)
+    do = "see `prospend --help` or `... COMMAND --help`"
+    if is_token:
+        do = (
+            "a token never stands on a command line, where others can see it: store it in a file of mode 0600, name "
+            "that file as token.file in the settings; renew the token if others may have seen it"
+        )
+    return ConfigError(told, where="command line", do=do)
 
 
 def _cancelled_running_loop() -> bool:
@@ -99,6 +114,9 @@ def _cancelled_running_loop() -> bool:
 def _print_error(error: PipelineError, *, with_traceback: bool) -> None:
     if with_traceback:
         _say("".join(traceback.format_exception(error)))
+    else:
+        for note in getattr(error, "__notes__", ()):
+            _say(f"  - {visible(note)}")
     for label, text in error.lines():
         _say(f"{label:<6} {visible(text)}")
 

@@ -16,10 +16,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _CONFIG = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Settings file; otherwise configs/site.toml, then the user's config folder.",
 )
-_DATA = click.option("--data", type=click.Path(path_type=Path), help="Data folder, instead of storage.data_dir.")
+_DATA = click.option(
+    "--data", type=click.Path(path_type=Path, readable=False), help="Data folder, instead of storage.data_dir."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _QUIET = click.option("--quiet", is_flag=True, help="No progress on standard error.")
 _DEBUG = click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")

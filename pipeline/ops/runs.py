@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.errors import EXIT_PUBLISHED, LocalResource
-from pipeline.model import ErrorLines, RunReport
+from pipeline.errors import EXIT_PUBLISHED, LocalResource, PipelineError
+from pipeline.model import Clock, ErrorLines, RunReport
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _STAMP_LENGTH = len("20261123T020000Z")
@@ -51,6 +53,16 @@ def state_line(pointer: Path, now: datetime) -> str:
         return "nothing published, and no earlier warehouse exists"
     hours = (now - since).total_seconds() / 3600
     return f"nothing published; readers remain on the warehouse of {since:%Y-%m-%d %H:%M} UTC ({hours:.0f} h old)"
+
+
+@contextmanager
+def state_told(pointer: Path, clock: Clock) -> Iterator[None]:
+    """An error that leaves the block says what readers have, if it did not know."""
+    try:
+        yield
+    except PipelineError as error:
+        error.filled_in(state=state_line(pointer, clock()))
+        raise
 
 
 def is_published(data_dir: Path, run_id: str) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from pipeline.errors import ConfigError
 from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, Tie, snake_case
+from pipeline.written import toml_document, toml_text
 
 FORMAT = 1
 MONEY_PRECISION, MONEY_SCALE = 18, 4
@@ -33,14 +32,13 @@ def read_catalogue(path: Path | None = None) -> Catalogue:
         ConfigError: the file cannot be read, is not TOML, or does not describe resources; all problems at once.
     """
     path = path or default_path()
+    do = "correct api.resources, or leave it out to use the built-in one"
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the resource file cannot be read ({type(error).__name__})",
-            where=str(path),
-            do="correct api.resources, or leave it out to use the built-in one",
-        ) from error
+        text = toml_text(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"the resource file cannot be read ({error.strerror})", where=str(path), do=do) from error
+    except ValueError as error:
+        raise ConfigError(f"the resource file is {error}", where=str(path), do=do) from None
     return parse_catalogue(text, str(path))
 
 
@@ -53,9 +51,9 @@ def parse_catalogue(text: str, source: str) -> Catalogue:
     import hashlib  # only this function needs it; keeps `--help` light
 
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not valid TOML: {error}", where=source) from error
+        document = toml_document(text)
+    except ValueError as error:
+        raise ConfigError(str(error), where=source) from None
     shapes = document.get("shape", {})
     reader = _Reader(shapes if isinstance(shapes, dict) else {})
     if not isinstance(shapes, dict):
@@ -71,7 +69,7 @@ def parse_catalogue(text: str, source: str) -> Catalogue:
     found = [reader.resource(name, table) for name, table in tables.items()]
     ordered = reader.in_order({resource.name: resource for resource in found if resource is not None})
     if reader.problems:
-        raise ConfigError("; ".join(reader.problems), where=source)
+        raise ConfigError.of_many(reader.problems, where=source)
     return Catalogue(ordered, source, hashlib.sha256(text.encode()).hexdigest())
 
 
@@ -177,10 +175,14 @@ class _Reader:
                 self.problems.append(f"{where}: updated {column.name!r} must be a timestamp")
             if column.name == resource.period and column.kind not in (Kind.TIMESTAMP, Kind.DATE):
                 self.problems.append(f"{where}: period {column.name!r} must be a timestamp or a date")
-        landing = Counter((*map(snake_case, resource.context_names), *_landing_names(resource.columns)))
-        for name, count in landing.items():
-            if count > 1:
-                self.problems.append(f"{where}: {count} columns would be called {name!r} in the warehouse")
+        seen: dict[str, str] = {}
+        for written in (*resource.context_names, *_written_names(resource.columns)):
+            landing = "_".join(map(snake_case, written.split(".")))
+            if landing in seen:
+                self.problems.append(
+                    f"{where}: {seen[landing]!r} and {written!r} would both be called {landing!r} in the warehouse"
+                )
+            seen[landing] = written
 
     def tie(self, where: str, table: Mapping[str, Any]) -> Tie:
         table = self.sound(f"{where}.adds_up", table, _TIE_KEYS)
@@ -337,11 +339,11 @@ def _amounts(resource: Resource | None, field: str | None) -> set[str]:
     return {column.name for column in columns if column.is_money and column.currency}
 
 
-def _landing_names(columns: Iterable[Column], above: str = "") -> Iterator[str]:
-    """The warehouse's names of the columns that are not lists, those of nested objects included."""
+def _written_names(columns: Iterable[Column], above: str = "") -> Iterator[str]:
+    """The API's names of the columns that are not lists; those of nested objects with their way, as in `a.b`."""
     for column in columns:
-        name = f"{above}{snake_case(column.name)}"
+        name = f"{above}{column.name}"
         if column.kind is Kind.OBJECT:
-            yield from _landing_names(column.columns, f"{name}_")
+            yield from _written_names(column.columns, f"{name}.")
         elif column.kind is not Kind.LIST:
             yield name

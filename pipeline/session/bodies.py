@@ -157,7 +157,9 @@ async def _unzipped(arriving: AsyncIterator[bytes]) -> AsyncGenerator[bytes, Non
         while True:
             try:
                 step = unzip.decompress(rest, _STEP_BYTES)
-            except zlib.error:
+            except zlib.error as error:
+                if "incorrect header" in str(error):
+                    raise SourceContractBroken("the answer is not gzip, though it says so") from None
                 raise Retryable("the compressed answer is damaged", Kind.BROKEN) from None
             total += len(step)
             if total > _RATIO_FLOOR_BYTES and total > _GREATEST_RATIO * received:

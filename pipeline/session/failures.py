@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -47,19 +48,20 @@ class Retryable(Exception):
 
 
 def translated(
-    error: aiohttp.ClientError | OSError, origin: URL, proxy: URL | None = None
+    error: aiohttp.ClientError | OSError, origin: URL, now: datetime, proxy: URL | None = None
 ) -> PipelineError | Retryable:
     """Our error for one of aiohttp's or the system's.
 
     Args:
         error: as raised.
         origin: of the source.
+        now: is told beside the dates of a certificate.
         proxy: through which a way to the source was being made when it happened; None if there is none, or the way
             was made.
     """
     host = f"{origin.host}:{origin.port}"
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return _tls_failure(error, f"{error.host}:{error.port}")
+        return _tls_failure(error, f"{error.host}:{error.port}", now)
     if proxy is not None:
         return _proxy_failure(error, host, proxy)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
@@ -100,9 +102,11 @@ def without_frames(error: BaseException) -> BaseException:
 def _no_connection(error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError, host: str) -> Retryable:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return Retryable(f"the name {error.host} cannot be resolved", Kind.BROKEN)
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionResetError):
+        return Retryable(f"TLS with {host} failed ({_reason(error.os_error)})", Kind.BROKEN)
     if isinstance(error, aiohttp.ClientConnectorError):
         return Retryable(f"no connection to {host} ({_reason(error.os_error)})", Kind.BROKEN)
-    return Retryable(f"no connection to {host} in time", Kind.LATE)
+    return Retryable(f"no connection to {host} in time (TCP or TLS)", Kind.LATE)
 
 
 # What a proxy may answer to CONNECT that another attempt can change.
@@ -159,10 +163,12 @@ def _has_flood(error: aiohttp.ClientResponseError | aiohttp.ClientPayloadError) 
 
 
 def _tls_failure(
-    error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError, host: str
+    error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError, host: str, now: datetime
 ) -> PipelineError | Retryable:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+        if "expired" in reason or "not yet valid" in reason:
+            reason += f"; by this machine's clock it is {now:%Y-%m-%d %H:%M} UTC"
         return SecurityStop(
             f"the certificate of {host} is not trusted: {reason}",
             do="check site.base_url and this machine's clock; for a private authority set api.ca_file",

@@ -124,7 +124,7 @@ class Session:
             self.calls[resource] += 1
             response = await self._exchange(url, token, watch)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
-            failure = translated(error, self.origin, self.proxy if watch.is_connecting else None)
+            failure = translated(error, self.origin, self.world.clock(), self.proxy if watch.is_connecting else None)
         except (PipelineError, Retryable) as error:
             failure = error.with_traceback(None)
         except BaseException as error:  # noqa: BLE001 - raised again, but for our own cancellation

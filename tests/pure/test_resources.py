@@ -347,7 +347,7 @@ def test_a_column_that_is_not_there_is_a_key_error():
     ("old", "new", "problem"),
     [
         ("[resource.invoice.column.supplier]", ('[resource.invoice.column.supplierId]\ntype = "text"\nevidence = "inferred"\n'
-         'about = "x"\n\n[resource.invoice.column.supplier]'), "2 columns would be called 'supplier_id' in the warehouse"),
+         'about = "x"\n\n[resource.invoice.column.supplier]'), "'supplierId' and 'supplier.id' would both be called 'supplier_id' in the warehouse"),
         ('updated = "updatedDate"', 'updated = "supplierCode"', "updated 'supplierCode' must be a timestamp"),
         ("{companyId}/entity", "{companyId/entity", "path needs its parent's names"),
     ],

@@ -22,7 +22,7 @@ LAYERS = (
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
     ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks", "fills"),
     ("totals",),
-    ("durable", "tables", "settings", "resources", "model", "errors"),
+    ("durable", "tables", "settings", "resources", "model", "written", "errors"),
 )
 OWNERS = {
     "aiohttp": {"session", "sandbox"},
@@ -48,6 +48,7 @@ COMPUTING = (
     "tables",
     "resources",
     "model",
+    "written",
     "errors",
 )
 # What a computing module may not touch: clock, environment, randomness, processes, network.
