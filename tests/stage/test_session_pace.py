@@ -140,6 +140,7 @@ def test_a_source_that_is_down_gets_probes_only_and_is_given_up(sandbox):
     sent_at: list[float] = []
     failed = asked(sandbox, many(64), jumping, count=lambda _: sent_at.append(jumping.monotonic()), attempts=20)
     assert {type(one) for one in failed} == {SourceUnavailable}
+    assert {one.exit_code for one in failed} == {20}
     given_up = [one for one in failed if "nothing has succeeded since" in one.what]
     assert given_up
     probes = [moment for moment in sent_at if moment - sent_at[0] > 31]

@@ -43,3 +43,14 @@ def test_a_fifth_of_failures_loses_nothing(sandbox, seed):
     assert counts.faults["mix"] > pages / 10
     assert counts.requests == len(told)
     assert counts.requests <= pages / (1 - 0.2) * 1.15
+
+
+def test_half_of_failures_loses_nothing(sandbox):
+    """A source that fails every other time: complete all the same, within the attempts that a request has."""
+    whole = asked(sandbox, everything(50))
+    sandbox.journal.clear()
+    sandbox.faults(plan("server-error:status=drawn,share=0.5", seed=3))
+    assert asked(sandbox, everything(50), Jumping(3), attempts=20) == whole
+    asks = Counter((entry.path, entry.query) for entry in sandbox.journal.entries)
+    assert max(asks.values()) <= 20
+    assert sandbox.journal.counts.faults["server-error"] > len(asks) / 2
