@@ -106,7 +106,7 @@ def _complete(night: Night, loaded: Loaded) -> tuple[CheckResult, ...]:
             quarantined=one.quarantined,
             parquet_rows=parquet[one.name],
             superseded=superseded.get(one.name, 0),
-            warehouse_rows=rows[one.name],
+            warehouse_rows=rows.get(one.name, 0),  # a list without a walk has none
         )
         for one in loaded.achieved.results
     ]
