@@ -100,10 +100,12 @@ class Extract:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where everything is kept."""
+    """Where everything is kept, and for how long; `keep_days` None keeps every snapshot."""
 
     data_dir: Path
     compression: Literal["zstd", "snappy", "none"] = "zstd"
+    keep_generations: Annotated[int, msgspec.Meta(ge=3, le=10_000)] = 7
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

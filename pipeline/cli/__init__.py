@@ -19,7 +19,7 @@ from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.text import visible
 from pipeline.cli.token import token
-from pipeline.cli.upkeep import verify
+from pipeline.cli.upkeep import prune, verify
 from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, ConfigError, PipelineError
 from pipeline.written import looks_like_token, shown_name
 
@@ -31,6 +31,7 @@ Examples:
   prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
   prospend status                    last runs and the age of the data
   prospend verify                    read every stored byte and compare it with what was written
+  prospend prune --dry-run           what is no longer needed, and how many bytes it takes
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
 """
@@ -42,7 +43,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, plan, query, status, verify, token, sandbox):
+for command in (demo, run, plan, query, status, verify, prune, token, sandbox):
     prospend.add_command(command)
 
 

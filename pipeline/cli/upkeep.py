@@ -1,4 +1,4 @@
-"""`verify`: what is stored, against what was stored."""
+"""`verify` and `prune`: looking after what is stored."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pipeline.errors import StoredDataDamaged
 if TYPE_CHECKING:
     from pipeline.model import Checked
     from pipeline.resources import Catalogue
+    from pipeline.upkeep import Pruning
 
 
 @click.command(short_help="Read every stored byte and compare it with what was written.")
@@ -49,6 +50,72 @@ def verify(config: Path | None, data: Path | None, as_json: bool, quiet: bool, d
         raise StoredDataDamaged(
             f"{damaged[0].what}{more}", where=damaged[0].where, state="nothing was changed", do=damaged[0].do
         )
+
+
+@click.command(short_help="Remove what is no longer needed: old warehouse files, left-overs, old snapshots.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go, and how many bytes that frees.")
+@shared
+def prune(
+    dry_run: bool,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,  # noqa: ARG001
+) -> None:
+    """Remove what neither readers nor a rebuild need any more.
+
+    \b
+    Examples:
+      prospend prune --dry-run
+      prospend prune --json
+
+    That is: warehouse files beyond storage.keep_generations; parts of runs refused a fortnight ago; pages that no run
+    may go on from; records of failed runs after 400 days; snapshots older than storage.keep_days. What readers open,
+    the file before it and whatever is younger than 48 hours stays. Snapshots go only where a later full run stands for
+    them: what changed or went before that run can then not be rebuilt, and this says so.
+    """
+    from datetime import UTC, datetime
+
+    from pipeline import upkeep
+    from pipeline.ops.lock import run_lock
+    from pipeline.settings import seconds_of
+
+    settings = site_settings(config, data)
+    data_dir, now = settings.storage.data_dir, datetime.now(UTC)
+    with run_lock(data_dir, "prune", now):
+        found = upkeep.plan_pruning(
+            data_dir, settings.storage, now, resume_within_s=seconds_of(settings.extract.resume_within)
+        )
+        if not dry_run:
+            upkeep.prune(data_dir, found)
+    with until_the_reader_leaves():
+        if as_json:
+            click.echo(json.dumps(_pruning_document(found, dry_run=dry_run), indent=2))
+        else:
+            _print_pruning(found, dry_run=dry_run, quiet=quiet)
+
+
+def _pruning_document(found: Pruning, *, dry_run: bool) -> dict[str, object]:
+    return {
+        "dry_run": dry_run,
+        "bytes": found.size_bytes,
+        "history_begins_at": found.begins_at,
+        "removed": [
+            {"where": one.where, "kind": one.kind, "why": one.why, "bytes": one.size_bytes} for one in found.doomed
+        ],
+    }
+
+
+def _print_pruning(found: Pruning, *, dry_run: bool, quiet: bool) -> None:
+    if not quiet:
+        for one in found.doomed:
+            click.echo(f"{one.kind}: {visible(one.where)}, {one.size_bytes:,} bytes: {one.why}")
+    word = "would go" if dry_run else "removed"
+    click.echo(f"{len(found.doomed):,} {word}, {found.size_bytes:,} bytes")
+    if found.begins_at:
+        lost = "would be lost to" if dry_run else "are lost to"
+        click.echo(f"history begins with run {found.begins_at}: changes before it {lost} `prospend rebuild`")
 
 
 def _place(config: Path | None, data: Path | None) -> tuple[Path, Catalogue]:

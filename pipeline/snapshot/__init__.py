@@ -14,7 +14,7 @@ from pipeline.snapshot.manifest import (
 )
 from pipeline.snapshot.parts import Part, SealedResource, read_back
 from pipeline.snapshot.proofs import DELETED, PAGES, QUARANTINE, read_deleted, read_pages, read_quarantine
-from pipeline.snapshot.rewrites import HeldPart, parts_of
+from pipeline.snapshot.rewrites import HeldPart, parts_of, record_rewrite, remove_left_over, rewrites
 from pipeline.snapshot.staging import Staging
 from pipeline.snapshot.verifying import verify
 
@@ -43,6 +43,9 @@ __all__ = [
     "read_manifest",
     "read_pages",
     "read_quarantine",
+    "record_rewrite",
+    "remove_left_over",
+    "rewrites",
     "seal",
     "sealed_runs",
     "sweep",

@@ -17,6 +17,7 @@ from pipeline.durable import document_bytes, document_hash, make_folder, storing
 from pipeline.errors import StoredDataDamaged, VersionMismatch
 from pipeline.model import run_order
 from pipeline.snapshot.parts import SealedResource
+from pipeline.snapshot.rewrites import begins_at, remove_left_over, rewrites
 
 MANIFEST_FORMAT = 2
 OLDER_FORMATS = (1,)  # of version 0.1.0: they can be read, but no run builds on them
@@ -139,7 +140,8 @@ def accepted_runs(data_dir: Path) -> tuple[dict[str, Any], ...]:
     """The manifests that the published tables are made of, oldest first: each builds on the one before it.
 
     From the newest accepted manifest back through `base`. Every manifest on the way, accepted or not, is verified: its
-    own hash, and that the next newer one names it with that hash.
+    own hash, and that the next newer one names it with that hash. Where older snapshots are gone on purpose, the chain
+    begins with the full run that stands for them.
 
     Raises:
         StoredDataDamaged: a manifest is damaged or missing, or the chain does not hold.
@@ -148,7 +150,8 @@ def accepted_runs(data_dir: Path) -> tuple[dict[str, Any], ...]:
     newest = newest_accepted(data_dir)
     if newest is None:
         return ()
-    found, wanted = [newest], newest["base"]
+    first = begins_at(rewrites(data_dir))
+    found, wanted = [newest], newest["base"] if newest["run_id"] != first else None
     sealed = sealed_runs(data_dir)
     earlier = reversed(sealed[: sealed.index(newest["run_id"])])
     newer = newest
@@ -158,7 +161,7 @@ def accepted_runs(data_dir: Path) -> tuple[dict[str, Any], ...]:
             if is_older(manifest) or not manifest["accepted"]:
                 raise _broken(data_dir, newer, "builds on a run that was not accepted")
             found.append(manifest)
-            wanted = manifest["base"]
+            wanted = manifest["base"] if manifest["run_id"] != first else None
         newer = manifest
     return tuple(reversed(found))
 
@@ -210,4 +213,5 @@ def sweep(data_dir: Path, *, under_way: str = "") -> tuple[str, ...]:
             if run_id not in sealed:
                 unsealed.add(run_id)
                 shutil.rmtree(folder)
+        remove_left_over(data_dir, rewrites(data_dir))
     return tuple(sorted(unsealed))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +55,7 @@ def rewrites(data_dir: Path) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
-def record(data_dir: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+def record_rewrite(data_dir: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     """One more document stands, whole or not at all. Called under the run lock.
 
     Args:
@@ -106,6 +107,27 @@ def parts_of(
 def begins_at(documents: Sequence[Mapping[str, Any]]) -> str | None:
     """The run at which the chain of accepted runs begins, if earlier ones are gone on purpose."""
     return next((str(one["begins_at"]) for one in reversed(documents) if one.get("begins_at")), None)
+
+
+def remove_left_over(data_dir: Path, documents: Sequence[Mapping[str, Any]]) -> tuple[Path, ...]:
+    """Removes files whose rows stand elsewhere by now, or are gone on purpose, and what an unfinished rewrite wrote.
+
+    Called under the run lock.
+    """
+    doomed = [data_dir / one["path"] for document in documents for one in document["replaced"]]
+    for folder in (data_dir / "snapshots").glob("*/rewrite=*"):
+        number = folder.name.removeprefix("rewrite=")
+        if not number.isdecimal() or int(number) > len(documents):
+            doomed += folder.glob("*")
+    removed = []
+    for path in doomed:
+        if path.exists() and not path.is_symlink():
+            path.unlink()
+            removed.append(path)
+    for folder in {path.parent for path in doomed}:
+        with suppress(OSError):  # something else stands in it
+            folder.rmdir()
+    return tuple(removed)
 
 
 def _moved(

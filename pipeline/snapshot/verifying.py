@@ -143,8 +143,8 @@ def _run(
     for name, parts in parts_of(audit.data_dir, manifest, documents=documents).items():
         sound = [part for part in parts if _as_sealed(audit, part)]
         listed |= {part.path for part in parts}
-        if len(sound) < len(parts):
-            continue
+        if len(sound) < len(parts) or (not parts and manifest["parts"][name]["files"]):
+            continue  # found already, or gone on purpose
         resource = resources.get(name)
         if resource is None or any(part.is_shared for part in parts):
             _count(audit, parts, manifest["run_id"])

@@ -71,6 +71,7 @@ def facts(full: bool = True, **more: Any) -> dict[str, Any]:
     mode = "full" if full else "incremental"
     return {
         "started_at": AT.isoformat(),
+        "catalogue_sha256": CATALOGUE.text_sha256,
         "reading_began_at": AT.isoformat(),
         "resources": {name: {"mode": mode, "walks": {"count": 1, "pages": 1, "records": 1}} for name in NAMES},
         **more,

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from snapshot_runs import (
@@ -23,7 +24,7 @@ from snapshot_runs import (
 )
 
 from pipeline.decode import fingerprint, snapshot_schema
-from pipeline.durable import document_hash
+from pipeline.durable import document_hash, sha256_of
 from pipeline.errors import LocalAccess, StoredDataDamaged, VersionMismatch
 from pipeline.snapshot import (
     Staging,
@@ -31,13 +32,18 @@ from pipeline.snapshot import (
     is_older,
     manifest_of,
     newest_accepted,
+    parts_of,
     read_deleted,
     read_manifest,
     read_pages,
     read_quarantine,
+    record_rewrite,
+    remove_left_over,
+    rewrites,
     seal,
     sealed_runs,
     sweep,
+    verify,
 )
 
 MISFIT = b'{"id":"9","updatedDate":"yesterday"}'
@@ -292,3 +298,63 @@ def test_a_manifest_of_no_format_is_damaged(tmp_path, format_):
     rewritten(tmp_path, 1, format=format_)
     with pytest.raises(StoredDataDamaged):
         manifest_of(tmp_path, run_id(1))
+
+
+# ---- rewrites -------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_found_where_rewrites_put_them(tmp_path):
+    """A run's rows are followed through every rewrite, into files that several runs share, or to their end."""
+    for night in (1, 2, 3):
+        sealed_night(tmp_path, night, [claim(1)] * night, base=night - 1 or None)
+    manifests = [manifest_of(tmp_path, run_id(night)) for night in (1, 2, 3)]
+    old = [one["parts"]["claim"]["files"][0] for one in manifests]
+
+    def moved(number: int, runs: dict[str, int], parts: list[dict]) -> dict:
+        path = f"snapshots/claim/rewrite={number:05}/part-00000.parquet"
+        target = tmp_path / path
+        target.parent.mkdir()
+        pq.write_table(pa.concat_tables([pq.read_table(tmp_path / one["path"]) for one in parts]), target)
+        target.chmod(0o440)
+        rows = sum(runs.values())
+        new = {"path": path, "size_bytes": target.stat().st_size, "sha256": sha256_of(target), "rows": rows}
+        replaced = [{"path": one["path"], "sha256": one["sha256"], "into": path} for one in parts]
+        record_rewrite(tmp_path, {"reason": "test", "replaced": replaced, "files": [{**new, "runs": runs}]})
+        return new
+
+    first = moved(1, {run_id(1): 1, run_id(2): 2}, old[:2])
+    second = moved(2, {run_id(1): 1, run_id(2): 2, run_id(3): 3}, [first, old[2]])
+    for night, manifest in enumerate(manifests, 1):
+        (part,) = parts_of(tmp_path, manifest)["claim"]
+        assert (part.path, part.rows, part.is_shared) == (second["path"], night, True)
+        assert parts_of(tmp_path, manifest)["company"][0].path == manifest["parts"]["company"]["files"][0]["path"]
+    assert len(remove_left_over(tmp_path, rewrites(tmp_path))) == 4
+    assert verify(tmp_path, CATALOGUE).findings == ()
+    record_rewrite(
+        tmp_path,
+        {
+            "reason": "test",
+            "replaced": [{"path": second["path"], "sha256": second["sha256"], "into": None}],
+            "files": [],
+        },
+    )
+    assert parts_of(tmp_path, manifests[0])["claim"] == ()
+    assert [path.name for path in remove_left_over(tmp_path, rewrites(tmp_path))] == ["part-00000.parquet"]
+    assert verify(tmp_path, CATALOGUE).findings == ()
+
+
+@pytest.mark.parametrize("harm", ["gone", "changed", "doubled"])
+def test_a_gap_in_the_rewrites_is_noticed(tmp_path, harm):
+    """A document that is missing, changed or repeated is exit 40: without it nobody knows where rows lie."""
+    for _ in range(3):
+        record_rewrite(tmp_path, {"reason": "test", "replaced": [], "files": []})
+    second = tmp_path / "rewrites" / "00002.json"
+    content = second.read_bytes()
+    second.unlink()
+    if harm == "changed":
+        second.write_bytes(content.replace(b"test", b"tess"))
+    if harm == "doubled":
+        second.write_bytes((tmp_path / "rewrites" / "00003.json").read_bytes())
+    with pytest.raises(StoredDataDamaged, match="rewritten parts"):
+        rewrites(tmp_path)
+    assert verify(tmp_path, CATALOGUE).findings

@@ -233,3 +233,26 @@ def test_the_command_says_what_is_sound_and_what_to_do(prospend, site: Settings,
     with run_lock(data_dir, "20261201T020000Z", AT):
         assert prospend("verify", "--data", data_dir).code == 50
     assert prospend("verify", "--data", tmp_path / "nowhere").code == 10
+
+
+def test_the_command_prunes_and_says_what(prospend, site_file: Path, earlier_night: Path, tmp_path: Path):
+    """A dry run changes nothing; then old generations go, readers keep theirs, and all is still what was written."""
+    data_dir = tmp_path / "data"
+    shutil.copytree(earlier_night, data_dir, symlinks=True)
+    (current,) = (data_dir / "warehouse").iterdir()
+    for day in range(1, 5):
+        path = current.with_name(f"2025010{day}T020000Z.duckdb")
+        shutil.copy(current, path)
+        os.utime(path, (0, 0))
+    site_file.write_text(site_file.read_text() + "keep_generations = 3\n")
+    told = json.loads(prospend("prune", "--config", site_file, "--dry-run", "--json").out)
+    assert len(list((data_dir / "warehouse").iterdir())) == 5
+    gone = [f"warehouse/2025010{day}T020000Z.duckdb" for day in (1, 2)]
+    assert sorted(one["where"] for one in told["removed"]) == gone
+    assert (told["dry_run"], told["bytes"], told["history_begins_at"]) == (True, 2 * current.stat().st_size, None)
+    done = prospend("prune", "--config", site_file)
+    assert done.code == 0, done.err
+    assert f"2 removed, {told['bytes']:,} bytes" in done.out
+    assert sorted(path.name[:8] for path in (data_dir / "warehouse").iterdir())[:2] == ["20250103", "20250104"]
+    assert json.loads(prospend("prune", "--config", site_file, "--json").out)["removed"] == []
+    assert prospend("query", "--data", data_dir, "SELECT 1").code == 0
