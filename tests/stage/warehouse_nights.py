@@ -29,9 +29,8 @@ id = { type = "text", evidence = "documented", about = "key of the line" }
 amount = { type = "money", evidence = "documented", about = "amount, in the currency beside it", currency = "currencyCode" }
 currencyCode = { type = "text", evidence = "documented", about = "ISO 4217 currency code" }
 """
-CATALOGUE = parse_catalogue(
-    CATALOGUE_TEXT.replace('updated = "updatedDate"', 'updated = "updatedDate"\nperiod = "spentOn"') + LINE_TEXT, "test"
-)
+TEXT = CATALOGUE_TEXT.replace('updated = "updatedDate"', 'updated = "updatedDate"\nperiod = "spentOn"') + LINE_TEXT
+CATALOGUE = parse_catalogue(TEXT, "test")
 FIRST = datetime(2026, 11, 1, 2, tzinfo=UTC)
 
 
