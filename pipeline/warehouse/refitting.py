@@ -24,7 +24,10 @@ def in_todays_form(files: Sequence[Path], resource: Resource, folder: Path) -> t
     ready = []
     for file in files:
         try:
-            ready.append(_refitted(file, resource, folder) if lacks_columns(pq.read_schema(file), resource) else file)
+            schema = pq.read_schema(file)
+            if not set(resource.identity) <= set(schema.names):
+                raise StoredDataDamaged(f"a part lacks the key of {resource.name}", where=str(file))
+            ready.append(_refitted(file, resource, folder) if lacks_columns(schema, resource) else file)
         except (pa.ArrowException, OSError, KeyError) as error:
             raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(file)) from error
     return tuple(ready)
