@@ -23,6 +23,7 @@ from pipeline.model import Page, Request, Response
 from pipeline.resources import Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Api, Settings, Site, Storage, Token
+from tests.bench import changed_night
 from tests.bench.calls import Compared, measure_calls
 from tests.bench.serving import measure_serving
 
@@ -120,6 +121,7 @@ def main() -> None:
     parser.add_argument("--claims", type=int, nargs="+", default=[4000, 20_000])
     parser.add_argument("--page-limit", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=40, help="turns of each side when requests are compared")
+    parser.add_argument("--night-rows", type=int, nargs="+", default=[100_000, 1_000_000], help="sizes of a 1 % night")
     parser.add_argument("--valgrind", action="store_true", help="count instructions without a counter in the machine")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
@@ -150,6 +152,7 @@ def main() -> None:
             )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"  peak memory of this process so far: {peak:,.0f} MB\n")
+    changed_night.show(arguments.night_rows)
 
 
 if __name__ == "__main__":
