@@ -1,16 +1,23 @@
 """Page bytes to typed Arrow tables, exactly, with everything that did not fit beside them. Computes only."""
 
+from pipeline.decode.again import DecodedAgain, decode_again
 from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
 from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, decode_pages
 from pipeline.decode.refit import lacks_columns, refit
 from pipeline.decode.schema import snapshot_schema
+from pipeline.decode.unknown import UnknownField, described, extra_members
 
 __all__ = [
     "Decoded",
+    "DecodedAgain",
     "Envelope",
     "ParentKey",
+    "UnknownField",
+    "decode_again",
     "decode_pages",
+    "described",
+    "extra_members",
     "fingerprint",
     "lacks_columns",
     "parent_keys",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def _moved(
     limits = night.settings.checks
     max_age = timedelta(seconds=seconds_of(limits.max_data_age)) if limits.max_data_age else None
     documents = [one.name for one in night.catalogue if one.period]
-    shifts = _shifts(night, loaded, before)
+    shifts = _shifts(loaded, before)
     return (
         checks.shrink_small(shifts, limits.max_shrink_percent, accepted),
         checks.deletions_small(shifts, limits.max_deleted_percent, accepted),
@@ -146,10 +146,22 @@ def _moved(
     )
 
 
-def _shifts(night: Night, loaded: Loaded, before: checks.Figures | None) -> tuple[checks.Shift, ...]:
-    """How the rows of each resource moved, for those that the earlier night had."""
+def _shifts(loaded: Loaded, before: checks.Figures | None) -> tuple[checks.Shift, ...]:
+    """How the rows of each resource moved, for those that the earlier night had.
+
+    What the newest run did to the file is what moved since that night only if it began from the rows of that night.
+    """
     had, has = dict(before.rows) if before else {}, dict(loaded.built.rows)
-    return tuple(checks.Shift(one.name, had[one.name], has[one.name]) for one in night.catalogue if one.name in had)
+    shifts = []
+    for one in loaded.built.changes:
+        if one.resource not in had:
+            continue
+        shift = checks.Shift(one.resource, had[one.resource], has[one.resource])
+        came = one.new + one.restored
+        if shift.after - came + one.deleted == shift.before:
+            shift = replace(shift, deleted=one.deleted, new=came)
+        shifts.append(shift)
+    return tuple(shifts)
 
 
 def _drifted(night: Night, loaded: Loaded, before: checks.Figures | None) -> tuple[CheckResult, ...]:

@@ -15,7 +15,7 @@ FORMAT = 1
 MONEY_PRECISION, MONEY_SCALE = 18, 4
 _DECIMAL = re.compile(r"decimal\((\d{1,2}),(\d{1,2})\)\Z")
 _RESOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
-_FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
 
 
 def default_path() -> Path:
@@ -231,7 +231,7 @@ class _Reader:
             self.problems.append(f"{where} must be a table")
             table = {}
         table = self.sound(where, table, _COLUMN_KEYS)
-        if not _FIELD_NAME.match(name):
+        if not FIELD_NAME.match(name):
             self.problems.append(f"{where}: not a field name")
         kind, precision, scale, is_money = self.kind(where, table.get("type"))
         currency = table.get("currency", "currencyCode" if is_money and "currencyCode" in siblings else None)
@@ -270,6 +270,7 @@ class _Reader:
             self.problems.append(f"{where}: there is no [shape.{shape}]")
             return found
         inner = self.shapes[cast("str", shape)] if shape is not None else table.get("column", {})
+        found["shape"] = shape
         found["columns"] = columns = self.columns(where, inner)
         if any(column.kind is Kind.LIST for column in columns):
             self.problems.append(f"{where}: a list stands only at the top of a record")

@@ -34,7 +34,8 @@ class Column:
 
     `precision` and `scale` are set for DECIMAL. `is_money` tells amounts, which are totalled per currency, from rates
     and quantities, which are not; `currency` names the sibling field with the currency of an amount, or is None. An
-    OBJECT has `columns`; a LIST has `table` and either `columns` (objects) or `item` (plain values).
+    OBJECT has `columns`; a LIST has `table` and either `columns` (objects) or `item` (plain values). `shape` names the
+    shared set that the columns are from, if they are.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     columns: tuple[Column, ...] = ()
     item: Column | None = None
     table: str | None = None
+    shape: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

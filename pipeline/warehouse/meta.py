@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.model import CheckResult, ControlTotal
 from pipeline.tables import Table
+from pipeline.warehouse import drift
 from pipeline.warehouse.applying import Applied
 from pipeline.warehouse.text import fixed
 from pipeline.warehouse.values import RunParts
@@ -74,12 +75,7 @@ def add_run(
         ("warehouse", rows.totals),
     ):
         insert(connection, "control_total", _TOTAL, _totals(run_id, place, totals))
-    insert(
-        connection,
-        "schema_change",
-        "run_id resource field kind record_count",
-        [(run_id, one.resource, one.field, one.kind, one.record_count) for one in facts.notes],
-    )
+    insert(connection, "schema_change", drift.COLUMNS, drift.changes(connection, run, at))
     _insert_quarantine(connection, run)
     insert_checks(connection, run_id, facts.checks)
 

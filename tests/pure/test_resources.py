@@ -11,7 +11,8 @@ import pytest
 from decode_cases import CATALOGUE
 
 from pipeline.errors import ConfigError
-from pipeline.resources import Kind, default_path, parse_catalogue, read_catalogue, snake_case
+from pipeline.resources import Kind, Tie, default_path, parse_catalogue, read_catalogue, snake_case
+from pipeline.tables import all_tables
 
 GOOD = tomllib.loads(
     """
@@ -359,3 +360,102 @@ def test_what_the_warehouse_could_not_hold_is_refused_at_the_start(old, new, pro
     with pytest.raises(ConfigError) as caught:
         parse_catalogue(text.replace(old, new, 1), "my.toml")
     assert problem in caught.value.what
+
+
+# ---- what is checked ------------------------------------------------------------------------------------------------
+
+LINES = """
+[resource.doc]
+path = "/{version}/company/{companyId}/doc"
+parent = "company"
+key = "id"
+period = "closedAt"
+order = "inferred"
+evidence = "inferred"
+about = "document"
+[resource.doc.column]
+id = { type = "text", evidence = "inferred", about = "key" }
+closedAt = { type = "timestamp", evidence = "inferred", about = "when" }
+totals = { type = "list", shape = "total", table = "doc_total", evidence = "inferred", about = "totals" }
+[resource.line]
+path = "/{version}/company/{companyId}/doc/{docId}/line"
+parent = "doc"
+key = "id"
+order = "inferred"
+filters = ["more"]
+switches = { more = "include_more" }
+adds_up = [{ to = "totals", amounts = ["grossAmount"], without = { include_more = "isMore" }, evidence = "inferred" }]
+evidence = "inferred"
+about = "line"
+[resource.line.column]
+id = { type = "text", evidence = "inferred", about = "key" }
+isMore = { type = "boolean", evidence = "inferred", about = "flag" }
+grossAmount = { type = "money", sum_of = ["netAmount"], evidence = "inferred", about = "amount" }
+netAmount = { type = "money", evidence = "inferred", about = "amount" }
+currencyCode = { type = "text", evidence = "inferred", about = "currency" }
+"""
+
+
+def with_lines(old: str = "", new: str = "") -> str:
+    assert old in LINES
+    return text_of({"format": 1, "shape": GOOD["shape"]}) + "\n[resource.company]\n" + text_of(
+        GOOD["resource"]["company"]
+    ) + LINES.replace(old, new)  # fmt: skip
+
+
+def test_what_is_to_add_up_is_read_as_written():
+    """Which amounts of the lines make which of the document's, which lines do not count, and what is the sum of what."""
+    catalogue = parse_catalogue(with_lines(), "my.toml")
+    assert catalogue["line"].ties == (Tie("totals", None, ("grossAmount",), (("include_more", "isMore"),), "inferred"),)
+    assert catalogue["line"].column("grossAmount").sum_of == ("netAmount",)
+    assert catalogue["doc"].column("totals").shape == "total"
+
+
+def test_lines_belong_to_the_period_of_their_document():
+    """The resource's own period, or that of its nearest parent that has one."""
+    catalogue = parse_catalogue(with_lines(), "my.toml")
+    assert (catalogue["doc"].period, catalogue["line"].period) == ("closedAt", None)
+    assert catalogue.period_of("line") == catalogue.period_of("doc") == (catalogue["doc"], "closedAt")
+    assert catalogue.period_of("company") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('period = "closedAt"', 'period = "shutAt"', "period 'shutAt' is not among its columns"),
+        ('period = "closedAt"', 'period = "id"', "period 'id' must be a timestamp or a date"),
+        ('to = "totals"', 'to = "sums"', "sums has no amount 'grossAmount' with a currency"),
+        ('to = "totals", ', "", "the row itself has no amount 'grossAmount' with a currency"),
+        ('to = "totals"', 'to = "totals", from = "whole"', "whole has no amount 'grossAmount' with a currency"),
+        ('amounts = ["grossAmount"]', "amounts = []", "has no amount '(none)'"),
+        ('amounts = ["grossAmount"]', 'amounts = ["taxAmount"]', "has no amount 'taxAmount'"),
+        ('include_more = "isMore"', 'include_less = "isMore"', "names no switch or no boolean column"),
+        ('include_more = "isMore"', 'include_more = "id"', "names no switch or no boolean column"),
+        ('evidence = "inferred" }]', 'evidence = "guessed" }]', "adds_up: evidence must be"),
+        ('evidence = "inferred" }]', 'evidence = "inferred", unless = "x" }]', "unknown key 'unless'"),
+        ('evidence = "inferred" }]', 'evidence = "inferred" }, { to = "totals", amounts = ["grossAmount"], evidence = "inferred" }]', "two of them lead to the same amounts"),
+        ('sum_of = ["netAmount"]', 'sum_of = ["taxAmount"]', "sum_of 'taxAmount' is not an amount beside it"),
+        ('sum_of = ["netAmount"]', 'sum_of = ["isMore"]', "sum_of 'isMore' is not an amount beside it"),
+        ("adds_up = [{", "adds_up = [1, {", "adds_up must be a list of tables"),
+    ],
+)  # fmt: skip
+def test_what_cannot_add_up_is_refused(old, new, told):
+    """A check that names what is not there would compare nothing, night after night."""
+    assert told in problems(with_lines(old, new))
+
+
+def test_the_shipped_catalogue_checks_every_documented_total():
+    """Claims and invoices: gross = net + tax in all totals, totals = lines, and a period for both."""
+    own = read_catalogue()
+    assert {one.name for one in own if one.ties} == {"expense", "expense_split", "invoice_line", "invoice_split"}
+    assert {one.name for one in own if own.period_of(one.name)} == {
+        "claim", "expense", "expense_split", "invoice", "invoice_line", "invoice_split",
+    }  # fmt: skip
+    sums = {
+        table.name: all(column.is_documented for column in table.columns if column.sum_of)
+        for table in all_tables(own)
+        if any(column.sum_of for column in table.columns)
+    }
+    documented = {"claim_currency_total", "claim_transaction_total", "invoice_transaction_total"}
+    assert {name for name, is_documented in sums.items() if is_documented} == documented
+    assert set(sums) - documented == {"expense", "expense_split", "invoice_line", "invoice_split"}

@@ -121,7 +121,7 @@ def test_the_run_is_accounted_for(tmp_path: Path):
             "SELECT place, table_name, column_name, currency, value_count, total FROM meta.control_total ORDER BY place"
         ).fetchall()
         notes = connection.execute(
-            "SELECT run_id, resource, field, kind, record_count FROM meta.schema_change"
+            "SELECT run_id, resource, field, kind, record_count FROM meta.schema_change ORDER BY field"
         ).fetchall()
         quarantine = connection.execute(
             "SELECT resource, context, page, record, field, reason, raw FROM meta.quarantine"
@@ -133,7 +133,7 @@ def test_the_run_is_accounted_for(tmp_path: Path):
         ("superseded", "claim", "fee", "", 1, Decimal("1.5")),
         ("warehouse", "claim", "fee", "", 2, Decimal("3.0")),
     ]
-    assert notes == [(RUN_ID, "claim", "colour", "unknown_field", 2)]
+    assert notes == [(RUN_ID, "claim", "colour", "unknown_field", 2), (RUN_ID, "claim", "fee", "changed_type", 1)]
     assert quarantine == [
         ("claim", '{"companyId": "é\'"}', 7, 8, "fee", "object, not a number", '{"\\xff"}'),
     ]

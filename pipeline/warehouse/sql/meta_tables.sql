@@ -120,14 +120,20 @@ COMMENT ON COLUMN meta.figure.filled_count IS 'for kind filled: rows with a valu
 COMMENT ON COLUMN meta.figure.newest_at IS 'for kind updated: the newest update time, UTC';
 
 CREATE TABLE meta.schema_change (
-    run_id VARCHAR, resource VARCHAR, field VARCHAR, kind VARCHAR, record_count BIGINT
+    run_id VARCHAR, resource VARCHAR, field VARCHAR, kind VARCHAR, record_count BIGINT, fill_percent DOUBLE,
+    first_seen_run VARCHAR, first_seen_at TIMESTAMPTZ, found VARCHAR, proposed VARCHAR
 );
 COMMENT ON TABLE meta.schema_change IS 'Fields that came otherwise than the catalogue says';
 COMMENT ON COLUMN meta.schema_change.run_id IS 'run';
 COMMENT ON COLUMN meta.schema_change.resource IS 'resource';
 COMMENT ON COLUMN meta.schema_change.field IS 'way to the field in the record, in API names';
-COMMENT ON COLUMN meta.schema_change.kind IS 'unknown_field, precision_reduced, unknown_value or alias_used';
-COMMENT ON COLUMN meta.schema_change.record_count IS 'in how many records';
+COMMENT ON COLUMN meta.schema_change.kind IS 'unknown_field, unknown_value, changed_type, precision_reduced or alias_used';
+COMMENT ON COLUMN meta.schema_change.record_count IS 'in how many of the records read in the run';
+COMMENT ON COLUMN meta.schema_change.fill_percent IS 'that in percent of the records of the resource read in the run';
+COMMENT ON COLUMN meta.schema_change.first_seen_run IS 'the first run in this file that met it';
+COMMENT ON COLUMN meta.schema_change.first_seen_at IS 'instant from which the rows of that run hold, UTC';
+COMMENT ON COLUMN meta.schema_change.found IS 'JSON types of an unknown field, or why a value did not fit; never a value';
+COMMENT ON COLUMN meta.schema_change.proposed IS 'for an unknown field: lines for the end of prospend.toml that make it a column';
 
 CREATE TABLE meta.quarantine (
     run_id VARCHAR, resource VARCHAR, context VARCHAR, page INTEGER, record INTEGER, field VARCHAR, reason VARCHAR,
