@@ -1,4 +1,4 @@
-"""What a run met that the catalogue does not say, as rows of `meta.schema_change`: since when, how often, which types."""
+"""What a run met that the catalogue does not say, as rows of `meta.schema_change`: since when, how often, its types."""
 
 # ruff: noqa: S608 - generated SQL is the purpose here; names and texts pass `text.quoted` and `text.literal`
 from __future__ import annotations
