@@ -11,16 +11,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from published import TABLES, content_columns, contents
 
 import pipeline
 import pipeline.nightly
-from pipeline.resources import read_catalogue
 from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.sandbox.variants import Variants, read_variants, switches
 from pipeline.settings import Api, Settings, Site, Storage, Token
-from pipeline.tables import all_tables
 
-TABLES = all_tables(read_catalogue())
 TOTALS = ("claim_currency_total", "claim_transaction_total", "invoice_transaction_total")
 EACH = [(f"{switch.name}={value}",) for switch in switches() for value in switch.values[1:]]
 ALL_TOGETHER = (
@@ -40,14 +38,7 @@ def night(running: Running, data_dir: Path, page_limit: int | str = 20) -> tuple
         api=Api(ca_file=running.ca_file, page_limit=page_limit),
     )
     report = pipeline.nightly.run(settings, environ={"PROSPEND_VARIANT_TOKEN": running.token})
-    with pipeline.connect(data_dir) as connection:
-        found = {
-            table.name: Counter(
-                connection.execute(f"SELECT * EXCLUDE (_run_id, _fetched_at) FROM prospend.{table.name}").fetchall()
-            )
-            for table in TABLES
-        }
-    return report, found
+    return report, contents(data_dir)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +97,7 @@ def test_one_total_instead_of_lists_is_kept_as_it_was_sent(sandbox: Running, usu
     for name, rows in usual.items():
         assert found[name].total() == (0 if name in TOTALS else rows.total()), name
     (claim,) = [table for table in TABLES if table.name == "claim"]
-    names = [column.name for column in claim.columns if column.name not in ("_run_id", "_fetched_at")]
+    names = content_columns(claim)
     kept = {}
     for row in found["claim"]:
         record = dict(zip(names, row, strict=True))
