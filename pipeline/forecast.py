@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline import auth
@@ -12,28 +15,48 @@ from pipeline.model import TokenAgeing, TokenState
 from pipeline.ops import records
 from pipeline.ops.token_source import place_of
 from pipeline.planning import RunPlan, expected_duration, plan_of
-from pipeline.resources import read_catalogue
-from pipeline.settings import Settings
-from pipeline.snapshot import manifest_of, sealed_runs
+from pipeline.readings import Reading, Wanted, readings
+from pipeline.resources import Catalogue, read_catalogue
+from pipeline.settings import Settings, seconds_of
+from pipeline.snapshot import is_older, manifest_of, newest_accepted, sealed_runs
 
 _NIGHTS = 3  # one of them may have been short, having gone on from what another had read
 _REPORTS = 10  # a killed run's tells of no token
 
 
-def plan_next(settings: Settings) -> RunPlan:
-    """What the next run would read and cost, told from the newest sealed run; makes no request.
+def plan_next(settings: Settings, now: datetime, wanted: Wanted) -> RunPlan:
+    """What the next run would read and cost, told from earlier ones; makes no request.
+
+    Args:
+        settings: of the site.
+        now: when it would begin.
+        wanted: what it would be asked for beside the settings.
 
     Raises:
-        ConfigError: the catalogue is not right.
-        StoredDataDamaged: the newest manifest is not what was written.
+        ConfigError: the catalogue is not right, or `wanted` names a resource that there is not.
+        StoredDataDamaged: a manifest is not what was written.
     """
     data_dir = settings.storage.data_dir
     catalogue = read_catalogue(settings.api.resources)
-    sealed = sealed_runs(data_dir)
-    if not sealed:
-        return plan_of(catalogue, None, None)
-    last = manifest_of(data_dir, sealed[-1])
-    return plan_of(catalogue, last, records.seconds_of(data_dir, sealed[-1]))
+    last = newest_accepted(data_dir)
+    modes = {name: reading.mode for name, reading in readings_of(settings, catalogue, last, now, wanted).items()}
+    found = (manifest_of(data_dir, run_id) for run_id in reversed(sealed_runs(data_dir)))
+    history = [manifest for manifest in found if not is_older(manifest)]
+    return plan_of(catalogue, modes, history, partial(records.seconds_of, data_dir))
+
+
+def readings_of(
+    settings: Settings, catalogue: Catalogue, last: Mapping[str, Any] | None, now: datetime, wanted: Wanted
+) -> dict[str, Reading]:
+    """How a run that begins `now` reads each resource, building on the run whose manifest is `last`."""
+    return readings(
+        catalogue,
+        last,
+        now,
+        wanted=wanted,
+        full_every_s=seconds_of(settings.extract.full_every),
+        overlap_s=seconds_of(settings.extract.overlap),
+    )
 
 
 def refuse_short_lived(token: auth.Secret, settings: Settings, started_at: datetime) -> None:

@@ -289,7 +289,9 @@ class Checked:
 class ResourceResult:
     """One line of a run: what happened to one resource. Counts that a later mode fills are None until then.
 
-    Those planned are None where no earlier run had told what to expect.
+    Those planned are None where no earlier run had told what to expect. `rows` are those that stand in the warehouse
+    and are not deleted; `rechecked` walks were made under parents that had not changed, and `recheck_differed` rows
+    under them had; `looked_up` records were asked for singly.
     """
 
     name: str
@@ -302,6 +304,11 @@ class ResourceResult:
     new: int | None = None
     changed: int | None = None
     deleted: int | None = None
+    restored: int | None = None
+    unchanged: int | None = None
+    rechecked: int = 0
+    recheck_differed: int | None = None
+    looked_up: int = 0
     calls_planned: int | None = None
     rows_planned: int | None = None
 

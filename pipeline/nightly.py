@@ -1,6 +1,6 @@
 """One night, top to bottom: the only file that knows the order of the stages.
 
-    plan -> extract (with decode) -> seal -> load -> check -> publish -> record
+    plan -> extract (with decode) -> place the parts -> load -> check -> seal -> publish -> record
 
 Whatever fails, the earlier warehouse stays published, what the run staged is removed, and the run leaves a record.
 """
@@ -11,14 +11,15 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from pipeline import auth, checks, earlier, upkeep, warehouse
-from pipeline.account import Achieved, manifest_facts, reading_of, report_of, results_of
+from pipeline.account import Achieved, reading_of, report_of
 from pipeline.auth import Secret
 from pipeline.durable import make_folder, os_failure, storing
 from pipeline.errors import (
@@ -30,7 +31,7 @@ from pipeline.errors import (
     LocalResource,
     PipelineError,
 )
-from pipeline.forecast import ageing_of, refuse_short_lived
+from pipeline.forecast import ageing_of, readings_of, refuse_short_lived
 from pipeline.model import (
     ErrorLines,
     Observe,
@@ -40,18 +41,33 @@ from pipeline.model import (
     SurroundingsIgnored,
     World,
 )
-from pipeline.night import Loaded, Night, judge, load, planned, read, refuse
+from pipeline.night import (
+    Base,
+    Loaded,
+    Night,
+    judge,
+    load,
+    manifest_facts,
+    planned,
+    read,
+    refuse,
+    results_of,
+    standing,
+    with_changes,
+)
 from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
 from pipeline.ops.places import refuse_shared
 from pipeline.ops.surroundings import ignored
 from pipeline.ops.token_source import find_token
+from pipeline.readings import Wanted
 from pipeline.resources import read_catalogue
 from pipeline.settings import Settings, seconds_of
 from pipeline.snapshot import (
     Began,
     KeptPages,
     Staging,
+    accepted_runs,
     begin,
     go_on,
     seal,
@@ -68,6 +84,8 @@ def real_world() -> World:
 def run(
     settings: Settings,
     *,
+    wanted: Wanted | None = None,
+    accepts_shrink: Iterable[str] = (),
     environ: Mapping[str, str] | None = None,
     world: World | None = None,
     observe: Observe = lambda _: None,
@@ -77,6 +95,8 @@ def run(
 
     Args:
         settings: what to read, from where, and where to keep it.
+        wanted: what is to be read of it in this run; what is due by default.
+        accepts_shrink: resources that are published for once though they shrank beyond the site's limits.
         environ: where an environment token is looked up; the process environment by default.
         world: clock, sleep and randomness; the machine's own by default.
         observe: is told of stages and pages.
@@ -87,7 +107,8 @@ def run(
     """
     world = world or real_world()
     with runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
-        return _begun(settings, os.environ if environ is None else environ, world, observe, on_report)
+        asked = (wanted or Wanted(), frozenset(accepts_shrink))
+        return _begun(settings, os.environ if environ is None else environ, world, observe, on_report, asked)
 
 
 def _begun(
@@ -96,6 +117,7 @@ def _begun(
     world: World,
     observe: Observe,
     on_report: Callable[[RunReport], None],
+    asked: tuple[Wanted, frozenset[str]],
 ) -> RunReport:
     """Everything that can be told without the source is in order; then the run goes."""
     refuse_shared(settings)
@@ -112,7 +134,7 @@ def _begun(
     with run_lock(data_dir, run_id, started_at):
         if names := ignored(environ):
             observe(SurroundingsIgnored(names))
-        night = Night(settings, catalogue, run_id, started_at, world, observe, renew)
+        night = Night(settings, catalogue, run_id, started_at, world, observe, renew, *asked)
         return _recorded(night, token, on_report)
 
 
@@ -160,8 +182,13 @@ def _recorded(night: Night, token: Secret, on_report: Callable[[RunReport], None
 
 
 def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
-    """Make room, go on from what an earlier run kept, then the way of the data. Returns the published file."""
-    began = Began(night.run_id, night.started_at, reading_of(night.settings, night.catalogue))
+    """Find what to build on and to go on from, then the way of the data. Returns the published file."""
+    base = Base(accepted_runs(night.data_dir))
+    how = readings_of(night.settings, night.catalogue, base.last, night.started_at, night.wanted)
+    night = replace(night, base=base, how=how)
+    began = Began(
+        night.run_id, night.started_at, reading_of(night.settings, night.catalogue, night.base.run_id, night.how)
+    )
     lefts = earlier.judged(night.data_dir, began, within_s=seconds_of(night.settings.extract.resume_within))
     used = next((left for left, not_used in lefts if not not_used), None)
     achieved.plan = planned(night, used.pages if used else 0)
@@ -184,23 +211,27 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
 
 
 def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: KeptPages) -> Path:
-    """Extract, seal, load, check, publish; whatever fails, nothing is left of it but the kept pages."""
+    """Extract, place, load, check, seal, publish; whatever fails, nothing is left of it but the kept pages."""
     staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
     try:
+        night = replace(night, base=standing(night))
         night.observe(StageBegan("extract"))
-        extracted = read(night, token, staging, achieved, kept)
+        found = read(night, token, staging, achieved, kept)
         night.observe(StageBegan("seal"))
         sealed = staging.seal_parts()
-        achieved.results = results_of(extracted, sealed, staging, achieved)
-        facts = manifest_facts(night.settings, night.catalogue, night.started_at, extracted, staging, achieved, kept)
-        manifest_sha256 = seal(night.data_dir, night.run_id, facts, sealed, accepted=True)
+        achieved.results = results_of(found, night.how, sealed, staging, achieved)
         night.observe(StageBegan("load"))
-        built = load(night, sealed, staging, achieved, manifest_sha256, kept.began.began_at)
+        built = load(night, sealed, staging, achieved, kept.began.began_at)
+        achieved.results = with_changes(achieved.results, built)
         night.observe(StageBegan("check"))
-        verdict = judge(night, Loaded(sealed, staging, achieved, built))
+        verdict = judge(night, Loaded(found, sealed, staging, achieved, built))
         achieved.checks = verdict.results
+        # The seal comes after the checks, because it says what they found: a run that they refuse is evidence only.
+        facts = manifest_facts(night, found, staging, achieved, kept)
+        is_accepted = not checks.refusals(verdict.results)
+        sha256 = seal(night.data_dir, night.run_id, facts, sealed, accepted=is_accepted, base=night.base.run_id)
         refuse(verdict.results, night.data_dir / "runs" / night.run_id)
-        warehouse.finish(built, verdict.results, figures=verdict.figures)
+        warehouse.finish(built, verdict.results, manifest_sha256=sha256, figures=verdict.figures)
         upkeep.vouch(night.data_dir, night.run_id, built.path)
         night.observe(StageBegan("publish"))
         return warehouse.publish(built.path, night.data_dir / "warehouse", night.pointer, night.run_id)
@@ -211,6 +242,7 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
     finally:
         staging.abandon()
         warehouse.discard(night.building)
+        warehouse.discard(night.borrowed)
 
 
 def _state(night: Night, achieved: Achieved) -> str:

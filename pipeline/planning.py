@@ -1,12 +1,13 @@
-"""What a run would read and cost, told from the last sealed run alone: no request is made for it. Pure."""
+"""What a run would read and cost, told from earlier runs alone: no request is made for it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
+from pipeline.model import Mode
 from pipeline.resources import Catalogue
 
 _LEAST_S = 3600.0
@@ -22,7 +23,7 @@ class PlannedResource:
     """
 
     name: str
-    mode: Literal["full", "incremental"]
+    mode: Mode
     walks: int | None = None
     rows: int | None = None
     calls: int | None = None
@@ -62,28 +63,40 @@ def expected_duration(last_s: float | None, deadline_s: float) -> timedelta:
     return timedelta(seconds=min(deadline_s, max(_LEAST_S, _MARGIN * (last_s or 0.0))))
 
 
-def plan_of(catalogue: Catalogue, last: Mapping[str, Any] | None, seconds: float | None) -> RunPlan:
-    """The plan of the next full run.
+def plan_of(
+    catalogue: Catalogue,
+    modes: Mapping[str, Mode],
+    history: Sequence[Mapping[str, Any]],
+    seconds_of: Callable[[str], float | None],
+) -> RunPlan:
+    """The plan of the next run: it is expected to go like the newest one that read in the same way.
 
     Args:
         catalogue: what would be read.
-        last: the newest manifest, or None before the first run.
-        seconds: how long that run took, if it is known.
+        modes: how each resource would be.
+        history: manifests of earlier runs, newest first; none before the first run.
+        seconds_of: how long a run took, if it is known.
     """
+    last = next((one for one in history if _modes_of(one) == modes), next(iter(history), None))
     if last is None:
-        return RunPlan(tuple(PlannedResource(one.name, "full") for one in catalogue), None, None)
-    facts, parts = last["resources"], last["parts"]
-    planned = [
-        PlannedResource(
-            name=one.name,
-            mode="full",
-            walks=facts[one.name]["walks"]["count"] if one.name in facts else None,
-            rows=parts[one.name]["rows"] if one.name in parts else None,
-            calls=facts[one.name]["walks"]["pages"] if one.name in facts else None,
-        )
-        for one in catalogue
-    ]
+        return RunPlan(tuple(PlannedResource(one.name, modes[one.name]) for one in catalogue), None, None)
+    planned = [_line(one.name, modes[one.name], last["resources"].get(one.name)) for one in catalogue]
+    seconds = seconds_of(last["run_id"]) if _modes_of(last) == modes else None
     return RunPlan(tuple(_shared_out(planned, seconds)), str(last["run_id"]), seconds)
+
+
+def _line(name: str, mode: Mode, facts: Mapping[str, Any] | None) -> PlannedResource:
+    """What is known of one resource: nothing, if it was read in another way."""
+    if mode == "kept":
+        return PlannedResource(name, mode, walks=0, rows=0, calls=0)
+    if facts is None or facts["mode"] != mode:
+        return PlannedResource(name, mode)
+    walks = facts["walks"]
+    return PlannedResource(name, mode, walks=walks["count"], rows=walks["records"], calls=walks["pages"])
+
+
+def _modes_of(manifest: Mapping[str, Any]) -> dict[str, Mode]:
+    return {name: facts["mode"] for name, facts in manifest["resources"].items()}
 
 
 def _shared_out(planned: Sequence[PlannedResource], seconds: float | None) -> Iterator[PlannedResource]:

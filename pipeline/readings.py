@@ -46,10 +46,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far a resource was read by all runs together: watermarks by company, and when it was last read in full."""
+    """How far a resource was read by all runs together: watermarks by company, and when it was last read in full.
+
+    `is_ordered` tells that its change times ascended when it was read last: only then reading on misses nothing.
+    """
 
     watermarks: Mapping[str, datetime] = field(default_factory=dict)
     full_at: datetime | None = None
+    is_ordered: bool = True
 
 
 def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
@@ -64,7 +68,8 @@ def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
         return Reached()
     full_at = facts["full_at"]
     marks = {company: datetime.fromisoformat(mark) for company, mark in facts["watermarks"].items()}
-    return Reached(marks, datetime.fromisoformat(full_at) if full_at else None)
+    is_ordered = facts["walks"]["is_ascending"]
+    return Reached(marks, datetime.fromisoformat(full_at) if full_at else None, is_ordered)
 
 
 def readings(
@@ -111,7 +116,8 @@ def _of_list(
         return Reading("full")
     if wanted.since is not None:
         return Reading("incremental", dict.fromkeys((*reached.watermarks, ANY_COMPANY), wanted.since))
-    if not reached.watermarks or reached.full_at is None or (now - reached.full_at).total_seconds() >= full_every_s:
+    is_due = not reached.is_ordered or not reached.watermarks
+    if is_due or reached.full_at is None or (now - reached.full_at).total_seconds() >= full_every_s:
         return Reading("full")
     overlap = timedelta(seconds=overlap_s)
     return Reading("incremental", {company: mark - overlap for company, mark in reached.watermarks.items()})

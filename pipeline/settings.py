@@ -91,8 +91,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What to read beyond the source's defaults, and for how long pages of a run that ended early are still used."""
+    """What to read, how often in full, and for how long pages of a run that ended early are still used."""
 
+    full_every: Duration = "7d"
+    overlap: Duration = "15m"
+    recheck_percent: Percent = 2.0
     include_personal: bool = False
     include_omitted: bool = False
     resume_within: Duration = "3d"

@@ -19,6 +19,7 @@ from pipeline.checks.movement import (
     FUTURE_AFTER,
     data_fresh,
     deletions_small,
+    is_too_much,
     keys_overlap,
     null_rates_steady,
     shrink_small,
@@ -27,6 +28,7 @@ from pipeline.checks.movement import (
 )
 from pipeline.checks.sums import sums_right
 from pipeline.checks.verdicts import from_document, refusals, to_document
+from pipeline.checks.walks import lists_in_order, nothing_hidden, rechecks_agree
 
 __all__ = [
     "FUTURE_AFTER",
@@ -45,10 +47,14 @@ __all__ = [
     "fields_known",
     "fields_sent",
     "from_document",
+    "is_too_much",
     "judge",
     "keys_overlap",
     "lines_check",
+    "lists_in_order",
+    "nothing_hidden",
     "null_rates_steady",
+    "rechecks_agree",
     "refusals",
     "refuse_unknown",
     "shrink_small",

@@ -22,7 +22,7 @@ def shrink_small(shifts: Iterable[Shift], max_percent: float, accepted: Collecti
         f"{one.resource}: {one.before:,} rows before, {one.shown:,} now (limit {max_percent:g} % fewer); "
         f"{_accept(one.resource)}"
         for one in shifts
-        if one.resource not in accepted and _is_too_much(one.gone, one, max_percent)
+        if one.resource not in accepted and is_too_much(one.gone, one.before, max_percent)
     ]
     fine = f"{sum(one.gone for one in shifts):,} of {sum(one.before for one in shifts):,} rows gone"
     return verdict("shrink_within_limit", wrong, _compared(shifts, fine), numbers=_moved(shifts, "gone"))
@@ -35,7 +35,7 @@ def deletions_small(shifts: Iterable[Shift], max_percent: float, accepted: Colle
         f"{one.resource}: {one.deleted:,} of {one.before:,} rows were deleted (limit {max_percent:g} %); "
         f"{_accept(one.resource)}"
         for one in shifts
-        if one.resource not in accepted and _is_too_much(one.deleted, one, max_percent)
+        if one.resource not in accepted and is_too_much(one.deleted, one.before, max_percent)
     ]
     fine = f"{sum(one.deleted for one in shifts):,} of {sum(one.before for one in shifts):,} rows deleted"
     return verdict("deletions_within_limit", wrong, _compared(shifts, fine), numbers=_moved(shifts, "deleted"))
@@ -121,10 +121,13 @@ def update_times_plausible(updates: Iterable[UpdateTimes]) -> CheckResult:
 _FIRST = "no earlier night to compare with"
 
 
-def _is_too_much(gone: int, shift: Shift, max_percent: float) -> bool:
-    """One row may always go, unless it was the last or the site allows none at all: small lists would cry wolf."""
-    is_single = gone == 1 and max_percent > 0 and shift.before > 1
-    return gone * 100 > max_percent * shift.before and not is_single
+def is_too_much(gone: int, before: int, max_percent: float) -> bool:
+    """Whether so many rows of those before are more than may go in one night.
+
+    One row may always go, unless it was the last or the site allows none at all: small lists would cry wolf.
+    """
+    is_single = gone == 1 and max_percent > 0 and before > 1
+    return gone * 100 > max_percent * before and not is_single
 
 
 def _accept(resource: str) -> str:

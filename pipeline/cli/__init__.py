@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from pipeline.cli.commands import demo, plan, query, run, status
+from pipeline.cli.generations import rebuild, rollback
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.text import visible
 from pipeline.cli.token import token
@@ -43,7 +44,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, plan, query, status, verify, prune, token, sandbox):
+for command in (demo, run, plan, query, status, verify, rebuild, rollback, prune, token, sandbox):
     prospend.add_command(command)
 
 

@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.cli.options import data_folder, shared, site_settings, until_the_reader_leaves
 
+if TYPE_CHECKING:
+    from pipeline.readings import Wanted
+    from pipeline.settings import Settings
+
 _FORMATS = ("table", "csv", "json", "parquet")
 
 
 @click.command(short_help="Read, check and publish everything the token can see.")
+@click.option("--full", "is_full", is_flag=True, help="Read everything, not only what changed.")
+@click.option("--only", metavar="RES,...", help="Read only these lists, each with what hangs under it; keep the rest.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Read changes from then on, UTC."
+)
+@click.option("--accept-shrink", metavar="RES,...", help="Publish though these shrank: you know that it is right.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="As `plan`: show what would be read, and read nothing.")
 @shared
-def run(config: Path | None, data: Path | None, as_json: bool, quiet: bool, debug: bool) -> None:  # noqa: ARG001
+def run(
+    is_full: bool,
+    only: str | None,
+    since: datetime | None,
+    accept_shrink: str | None,
+    is_dry: bool,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,  # noqa: ARG001
+) -> None:
     """Read everything the token can see, check it, and publish it as the new warehouse.
 
     \b
     Examples:
-      prospend run
+      prospend run                               what changed since the last run
+      prospend run --full                        everything; deletions at the source show up
+      prospend run --only invoice,supplier
+      prospend run --since 2026-07-01            changes from then on, once more
+      prospend run --accept-shrink supplier      after exit 41, if the shrinkage is real
       prospend run --config configs/site.toml --quiet
       0 2 * * *  cd /srv/prospend && .venv/bin/prospend run --quiet      (a crontab line)
 
     Exit code 0 means published. Whatever fails, the earlier warehouse stays readable.
     """
-    from pipeline.cli.nights import run_and_tell
+    from pipeline.cli.nights import listed, run_and_tell, wanted_of
 
-    run_and_tell(site_settings(config, data), as_json=as_json, quiet=quiet)
+    wanted = wanted_of(is_full=is_full, only=only, since=since)
+    if is_dry:
+        _show_plan(site_settings(config, data), wanted, as_json=as_json)
+        return
+    accepted = listed(accept_shrink)
+    run_and_tell(site_settings(config, data), wanted, accepts_shrink=accepted, as_json=as_json, quiet=quiet)
 
 
 @click.command(short_help="What a run would read and cost; makes no request.")
@@ -42,9 +75,15 @@ def plan(config: Path | None, data: Path | None, as_json: bool, quiet: bool, deb
 
     It is told from the last sealed run; before the first run nothing is known yet.
     """
+    from pipeline.readings import Wanted
+
+    _show_plan(site_settings(config, data), Wanted(), as_json=as_json)
+
+
+def _show_plan(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     from pipeline.cli.plans import plan_document, print_plan
 
-    document = plan_document(site_settings(config, data))
+    document = plan_document(settings, wanted)
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:

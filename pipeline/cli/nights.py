@@ -8,8 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from pipeline.cli.options import until_the_reader_leaves
 from pipeline.cli.progress import shown
 from pipeline.cli.results import as_text
 from pipeline.cli.text import visible
-from pipeline.errors import SourceUnavailable
+from pipeline.errors import ConfigError, SourceUnavailable
 from pipeline.model import RunReport
 from pipeline.ops.records import document_of
 from pipeline.ops.runs import pointer_of
 from pipeline.ops.token_source import guarded_environment
+from pipeline.readings import Wanted
 from pipeline.settings import Api, Settings, Site, Storage, Token
 
 _DEMO_TOKEN = "PROSPEND_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -51,7 +53,31 @@ FROM prospend.claim WHERE status = 'PendingApproval' ORDER BY created_date, id L
 )
 
 
-def run_and_tell(settings: Settings, *, as_json: bool, quiet: bool, environ: dict[str, str] | None = None) -> None:
+def listed(text: str | None) -> tuple[str, ...]:
+    """The names in a list with commas."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def wanted_of(*, is_full: bool, only: str | None, since: datetime | None) -> Wanted:
+    """What the options of `run` ask for.
+
+    Raises:
+        ConfigError: they contradict each other.
+    """
+    if is_full and since is not None:
+        raise ConfigError("--full reads everything, --since only what changed", where="run", do="give one of the two")
+    return Wanted(is_full, listed(only), since.replace(tzinfo=UTC) if since else None)
+
+
+def run_and_tell(
+    settings: Settings,
+    wanted: Wanted | None = None,
+    *,
+    accepts_shrink: Sequence[str] = (),
+    as_json: bool,
+    quiet: bool,
+    environ: dict[str, str] | None = None,
+) -> None:
     """One run; the result on standard output, as JSON also when it failed. `environ` is the process's own by default.
 
     Raises:
@@ -61,7 +87,14 @@ def run_and_tell(settings: Settings, *, as_json: bool, quiet: bool, environ: dic
     told: list[RunReport] = []
     try:
         with shown(quiet=quiet) as observe:
-            nightly.run(settings, environ=environ, observe=observe, on_report=told.append)
+            nightly.run(
+                settings,
+                wanted=wanted,
+                accepts_shrink=accepts_shrink,
+                environ=environ,
+                observe=observe,
+                on_report=told.append,
+            )
     finally:
         if as_json and told:
             _tell(json.dumps(document_of(told[-1]), indent=2))

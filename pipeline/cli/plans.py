@@ -10,14 +10,15 @@ import click
 
 from pipeline.cli.text import aligned
 from pipeline.ops import ledger
+from pipeline.readings import Wanted
 from pipeline.settings import Settings
 
 
-def plan_document(settings: Settings) -> dict[str, Any]:
+def plan_document(settings: Settings, wanted: Wanted) -> dict[str, Any]:
     """What `plan --json` prints."""
     from pipeline.forecast import plan_next
 
-    plan = plan_next(settings)
+    plan = plan_next(settings, datetime.now(UTC), wanted)
     folder = ledger.folder_of(settings.storage.data_dir, settings.site.name)
     return {
         "based_on": plan.based_on,

@@ -6,6 +6,7 @@ from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, decode_pages
 from pipeline.decode.refit import lacks_columns, refit
 from pipeline.decode.schema import snapshot_schema
+from pipeline.decode.stamps import are_ascending, newest_by_company, stamped
 from pipeline.decode.unknown import UnknownField, described, extra_members
 
 __all__ = [
@@ -14,14 +15,17 @@ __all__ = [
     "Envelope",
     "ParentKey",
     "UnknownField",
+    "are_ascending",
     "decode_again",
     "decode_pages",
     "described",
     "extra_members",
     "fingerprint",
     "lacks_columns",
+    "newest_by_company",
     "parent_keys",
     "refit",
     "snapshot_schema",
     "split_envelope",
+    "stamped",
 ]

@@ -1,6 +1,6 @@
 """Reading every list to its proven end: what is to be read, the walks, and the workers that make them."""
 
-from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone
+from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone, all_changed
 from pipeline.extract.walking import Extraction, extract, filled_path
 
-__all__ = ["Deliver", "Extracted", "Extraction", "Scope", "WalksDone", "extract", "filled_path"]
+__all__ = ["Deliver", "Extracted", "Extraction", "Scope", "WalksDone", "all_changed", "extract", "filled_path"]

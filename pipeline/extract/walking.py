@@ -77,6 +77,8 @@ class Extraction:
         self.counts: dict[str, WalksDone] = {name: WalksDone(name, 0, 0, 0) for name in names}
         self.long_walks: dict[tuple[str, Context, Params], OpenWalk] = {}
         self.fresh_count = 0
+        # By resource: keys (parents' first) and fingerprints of the records under rechecked parents.
+        self.rechecked: dict[str, list[tuple[tuple[str, ...], int]]] = {}
 
     async def read_lists(self) -> None:
         """Every list that the scope names has been read, and what hangs under it as far as it is wanted."""
@@ -305,6 +307,11 @@ class Extraction:
             fresh = self.known.are_fresh(resource, context, keys, marks)
             self.fresh_count += sum(fresh)
             parents = tuple(parent for parent, is_fresh in zip(parents, fresh, strict=True) if is_fresh)
+        elif walk.purpose == "recheck":
+            above = tuple(key for _, key in context)
+            found = zip(keys, envelope.records, strict=True)
+            read = [((*above, key), fingerprint(record)) for key, record in found if key is not None]
+            self.rechecked.setdefault(resource.name, []).extend(read)
         for child in children:
             position = flags.index(child.only_when) if child.only_when else None
             for parent in parents:

@@ -2,7 +2,24 @@
 
 from pipeline.night.building import load
 from pipeline.night.judging import Loaded, judge, refuse
+from pipeline.night.manifest import manifest_facts
 from pipeline.night.reading import planned, read
-from pipeline.night.values import Night
+from pipeline.night.results import results_of, with_changes
+from pipeline.night.standing import standing
+from pipeline.night.values import Base, Night, Read
 
-__all__ = ["Loaded", "Night", "judge", "load", "planned", "read", "refuse"]
+__all__ = [
+    "Base",
+    "Loaded",
+    "Night",
+    "Read",
+    "judge",
+    "load",
+    "manifest_facts",
+    "planned",
+    "read",
+    "refuse",
+    "results_of",
+    "standing",
+    "with_changes",
+]

@@ -1,4 +1,4 @@
-"""Loading: the new warehouse file, aside, from the sealed parts."""
+"""Loading: the new warehouse file, aside: the one before it, with what this night has read applied."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ from datetime import datetime
 from pipeline import warehouse
 from pipeline.account import Achieved, program_version
 from pipeline.durable import make_folder
+from pipeline.night.standing import spill
 from pipeline.night.values import Night
-from pipeline.snapshot import SealedResource, Staging
+from pipeline.snapshot import DELETED, SealedResource, Staging
 
 
 def load(
-    night: Night,
-    sealed: Sequence[SealedResource],
-    staging: Staging,
-    achieved: Achieved,
-    manifest_sha256: str,
-    data_as_at: datetime,
+    night: Night, sealed: Sequence[SealedResource], staging: Staging, achieved: Achieved, began_at: datetime
 ) -> warehouse.Built:
-    """The new warehouse file stands aside, loaded from the sealed parts."""
-    parts = tuple(
-        warehouse.Parts(night.catalogue[one.name], tuple(night.data_dir / part.path for part in one.parts))
-        for one in sealed
-        if not one.is_special
-    )
+    """The new warehouse file stands aside, with the sealed parts applied to the file that the night builds on."""
+    files = {one.name: tuple(night.data_dir / part.path for part in one.parts) for one in sealed}
     facts = warehouse.RunFacts(
         run_id=night.run_id,
         started_at=night.started_at,
@@ -35,12 +27,14 @@ def load(
         control_totals=staging.page_totals(),
         quarantined=staging.quarantined(),
         notes=staging.notes(),
-        manifest_sha256=manifest_sha256,
-        data_as_at=data_as_at,
+        manifest_sha256=None,
+        data_as_at=began_at,
+        closed_before=night.closed_before,
     )
-    target = night.building
-    make_folder(target.parent)
-    temp_dir = night.data_dir / "staging" / night.run_id / "spill"
-    temp_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run_parts = warehouse.RunParts(night.run_id, data_as_at, parts, deleted=None, facts=facts)
-    return warehouse.build(target, [run_parts], temp_dir=temp_dir)
+    parts = tuple(warehouse.Parts(one, files.get(one.name, ())) for one in night.catalogue)
+    deleted = files.get(DELETED, ())
+    tonight = warehouse.RunParts(night.run_id, began_at, parts, deleted[0] if deleted else None, facts)
+    make_folder(night.building.parent)
+    return warehouse.build(
+        night.building, [tonight], base=night.base.path, temp_dir=spill(night.data_dir, night.run_id)
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from pipeline.account import Achieved
 from pipeline.durable import make_folder, storing, write_sealed
 from pipeline.errors import CheckRefused
 from pipeline.model import Blamed, CheckResult
-from pipeline.night.values import Night
+from pipeline.night.values import Night, Read, Vanished
+from pipeline.ops.runs import generation_of
 from pipeline.settings import seconds_of
 from pipeline.snapshot import SealedResource, Staging
 from pipeline.tables import all_tables
@@ -28,6 +29,7 @@ _SWITCHES = ("include_personal", "include_omitted")
 class Loaded:
     """A night that is loaded: its parts, what was noticed while reading, and the warehouse file built from them."""
 
+    read: Read
     sealed: Sequence[SealedResource]
     staging: Staging
     achieved: Achieved
@@ -42,24 +44,20 @@ class Verdict:
     figures: checks.Figures
 
 
-def judge(night: Night, loaded: Loaded, *, accepted: Collection[str] = ()) -> Verdict:
-    """Every check's verdict on a loaded night, as required or advisory as the site wants it.
-
-    Args:
-        night: settings, catalogue, and where readers' warehouse of the night before is.
-        loaded: what is judged.
-        accepted: resources whose fall is accepted for this night.
-    """
+def judge(night: Night, loaded: Loaded) -> Verdict:
+    """Every check's verdict on a loaded night, as required or advisory as the site wants it."""
     settings, achieved = night.settings, loaded.achieved
-    before = warehouse.earlier_figures(night.pointer)
+    last = night.base.run_id
+    before = warehouse.earlier_figures(generation_of(night.data_dir, last)) if last else None
     switches = frozenset(name for name in _SWITCHES if getattr(settings.extract, name))
     spill = loaded.staging.root
     counted = warehouse.count(loaded.built, night.catalogue, now=night.started_at, switches=switches, temp_dir=spill)
     results = (
         *_complete(night, loaded),
         *checks.sums_right(counted.sums),
-        *_moved(night, loaded, counted.figures, before, accepted),
+        *_moved(night, loaded, counted.figures, before),
         *_drifted(night, loaded, before),
+        *_read_well(loaded),
         checks.token_lasts(achieved.token),
         checks.advice_given(achieved.advice),
     )
@@ -128,13 +126,12 @@ def _moved(
     loaded: Loaded,
     now: checks.Figures,
     before: checks.Figures | None,
-    accepted: Collection[str],
 ) -> tuple[CheckResult, ...]:
-    """Compare this night with the one readers have now."""
-    limits = night.settings.checks
+    """Compare this night with the one that it builds on."""
+    limits, accepted = night.settings.checks, night.accepts_shrink
     max_age = timedelta(seconds=seconds_of(limits.max_data_age)) if limits.max_data_age else None
     documents = [one.name for one in night.catalogue if one.period]
-    shifts = _shifts(loaded, before)
+    shifts = _shifts(night, loaded, before)
     return (
         checks.shrink_small(shifts, limits.max_shrink_percent, accepted),
         checks.deletions_small(shifts, limits.max_deleted_percent, accepted),
@@ -146,22 +143,27 @@ def _moved(
     )
 
 
-def _shifts(loaded: Loaded, before: checks.Figures | None) -> tuple[checks.Shift, ...]:
-    """How the rows of each resource moved, for those that the earlier night had.
+def _read_well(loaded: Loaded) -> tuple[CheckResult, ...]:
+    """What reading showed of the source itself."""
+    read = loaded.read
+    return (
+        checks.lists_in_order(read.unordered),
+        checks.rechecks_agree({one.resource: one.recheck_count for one in read.extracted.walks}, read.recheck_differed),
+        checks.nothing_hidden({one.resource: one.still_there for one in read.vanished}),
+    )
 
-    What the newest run did to the file is what moved since that night only if it began from the rows of that night.
-    """
+
+def _shifts(night: Night, loaded: Loaded, before: checks.Figures | None) -> tuple[checks.Shift, ...]:
+    """How the rows of each resource moved, for those that the earlier night had."""
     had, has = dict(before.rows) if before else {}, dict(loaded.built.rows)
-    shifts = []
-    for one in loaded.built.changes:
-        if one.resource not in had:
-            continue
-        shift = checks.Shift(one.resource, had[one.resource], has[one.resource])
-        came = one.new + one.restored
-        if shift.after - came + one.deleted == shift.before:
-            shift = replace(shift, deleted=one.deleted, new=came)
-        shifts.append(shift)
-    return tuple(shifts)
+    vanished = {one.resource: one for one in loaded.read.vanished}
+    new = {one.resource: one.new + one.restored for one in loaded.built.changes}
+    return tuple(
+        checks.Shift(one.name, had[one.name], has[one.name], gone.deleted, gone.unseen, new.get(one.name))
+        for one in night.catalogue
+        if one.name in had
+        for gone in [vanished.get(one.name, Vanished(one.name))]
+    )
 
 
 def _drifted(night: Night, loaded: Loaded, before: checks.Figures | None) -> tuple[CheckResult, ...]:

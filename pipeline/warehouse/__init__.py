@@ -7,6 +7,7 @@ from pipeline.warehouse.asking import (
     alive_counts,
     alive_under,
     connect_for_run,
+    differing,
     known_fingerprints,
     sampled_keys,
     vanished,
@@ -15,8 +16,8 @@ from pipeline.warehouse.building import build, discard, finish, sweep
 from pipeline.warehouse.content import content_hash, refuse_damage
 from pipeline.warehouse.figures import Counted, count, earlier_figures
 from pipeline.warehouse.layout import fits
-from pipeline.warehouse.publishing import generations, publish
-from pipeline.warehouse.read import Answer, connect, query, snapshot_info, table_rows
+from pipeline.warehouse.publishing import generations, publish, put_in_place
+from pipeline.warehouse.read import Answer, DuckDB, connect, query, snapshot_info, table_rows
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
 
@@ -25,6 +26,7 @@ __all__ = [
     "Built",
     "Changes",
     "Counted",
+    "DuckDB",
     "Generation",
     "Parts",
     "RunFacts",
@@ -37,6 +39,7 @@ __all__ = [
     "connect_for_run",
     "content_hash",
     "count",
+    "differing",
     "discard",
     "earlier_figures",
     "finish",
@@ -44,6 +47,7 @@ __all__ = [
     "generations",
     "known_fingerprints",
     "publish",
+    "put_in_place",
     "query",
     "refuse_damage",
     "rollback",

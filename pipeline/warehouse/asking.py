@@ -24,6 +24,7 @@ from pipeline.model import Context
 from pipeline.resources import Resource
 from pipeline.tables import DELETED_AT, FINGERPRINT, tables_of
 from pipeline.warehouse.building import MEMORY_LIMIT
+from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.read import open_file
 from pipeline.warehouse.text import CURRENT, equal, home, names, quoted
@@ -41,6 +42,9 @@ def connect_for_run(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to a generation that may spill into a private folder; it is closed and the folder removed.
 
+    The file is opened under a name of its own: DuckDB lets all connections of a process to one path share their
+    settings, and a program may have the same warehouse open.
+
     Raises:
         StoredDataDamaged: the file is not what was written.
     """
@@ -48,8 +52,14 @@ def connect_for_run(
     with storing(f"warehouse · {generation.name}"):
         spill.mkdir(mode=_PRIVATE_FOLDER)
     try:
+        own = spill / generation.name
+        with storing(f"warehouse · {generation.name}"):
+            try:
+                own.hardlink_to(generation)
+            except OSError:  # another volume, or one without such links
+                copy_file(generation, own)
         limits: dict[str, str | int] = {"temp_directory": str(spill), "threads": threads, "memory_limit": memory_limit}
-        with closing(open_file(generation, **limits)) as connection:
+        with closing(open_file(own, **limits)) as connection:
             yield connection
     finally:
         shutil.rmtree(spill, ignore_errors=True)
@@ -85,7 +95,7 @@ def sampled_keys(connection: duckdb.DuckDBPyConnection, resource: Resource, buck
 def vanished(
     connection: duckdb.DuckDBPyConnection,
     resource: Resource,
-    covered: Iterable[Key] | Path | None,
+    covered: Sequence[Path] | None,
     incoming: Iterable[Path],
 ) -> Iterator[Key]:
     """The keys of rows under covered parents that are not among the records of some parts.
@@ -95,8 +105,7 @@ def vanished(
     Args:
         connection: to the last generation.
         resource: whose rows.
-        covered: the contexts that were walked to their end, as values of the parents' keys or as a `_pages` part; None
-            for all there are.
+        covered: `_pages` parts, which name the contexts that were walked to their end; None for all there are.
         incoming: the parts of the run that walked them.
     """
     table = tables_of(resource)[0]
@@ -130,6 +139,20 @@ def alive_under(connection: duckdb.DuckDBPyConnection, resource: Resource, paren
         f"SELECT {names(table.key)} FROM {home(table)} AS held "
         f"SEMI JOIN temp._parents AS parents ON {equal('held', above, 'parents', above)} WHERE {DELETED_AT} IS NULL",
     )
+
+
+def differing(connection: duckdb.DuckDBPyConnection, resource: Resource, records: Sequence[tuple[Key, int]]) -> int:
+    """How many of some records, given by key and fingerprint, are not as the rows that are there and not deleted."""
+    table = tables_of(resource)[0]
+    marks = pa.array([str(mark) for _, mark in records], pa.string())
+    with working("warehouse"):
+        _given(connection, "_read_again", (*table.key, "_mark"), _marked([key for key, _ in records], marks))
+        ((count,),) = connection.execute(
+            f"SELECT count(*) FROM temp._read_again AS again ANTI JOIN {home(table)} AS held "
+            f"ON {equal('again', table.key, 'held', table.key)} AND again._mark = held.{FINGERPRINT}::VARCHAR "
+            f"AND held.{DELETED_AT} IS NULL"
+        ).fetchall()
+    return int(count)
 
 
 def alive_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -172,13 +195,18 @@ def _of_parts(files: Iterable[Path], resource: Resource) -> Iterator[pa.RecordBa
         yield from _read(file, resource.identity)
 
 
-def _contexts(covered: Iterable[Key] | Path, resource: Resource) -> Iterator[pa.RecordBatch]:
-    if not isinstance(covered, Path):
-        yield from _batched(covered)
-        return
-    for batch in _read(covered, ("resource", "context")):
-        found = (row["context"] for row in batch.to_pylist() if row["resource"] == resource.name)
-        yield from _batched(dict.fromkeys(map(tuple, found)))
+def _contexts(covered: Sequence[Path], resource: Resource) -> Iterator[pa.RecordBatch]:
+    for file in covered:
+        for batch in _read(file, ("resource", "context")):
+            found = (row["context"] for row in batch.to_pylist() if row["resource"] == resource.name)
+            yield from _batched(dict.fromkeys(map(tuple, found)))
+
+
+def _marked(keys: Sequence[Key], marks: pa.Array[pa.StringScalar]) -> Iterator[pa.RecordBatch]:
+    start = 0
+    for batch in _batched(keys):
+        yield batch.append_column("mark", marks.slice(start, batch.num_rows))
+        start += batch.num_rows
 
 
 def _batched(keys: Iterable[Key]) -> Iterator[pa.RecordBatch]:

@@ -52,6 +52,21 @@ def publish(built_path: Path, warehouse_dir: Path, pointer: Path, run_id: str) -
     return target
 
 
+def put_in_place(built_path: Path, generation: Path, pointer: Path) -> None:
+    """A finished file takes the place of a generation, and readers open it; those who have the other keep it.
+
+    Raises:
+        StoredDataDamaged: a DuckDB log lies beside one of the files.
+    """
+    with storing(f"publish · {generation.name}"):
+        _refuse_logs(built_path, generation, pointer)
+        built_path.chmod(SEALED_MODE)
+        sync(built_path)
+        built_path.replace(generation)
+        sync(generation.parent)
+        switch(pointer, generation)
+
+
 def generations(warehouse_dir: Path, pointer: Path) -> tuple[Generation, ...]:
     """Every published file, newest run first."""
     current = pointer.resolve()

@@ -28,6 +28,10 @@ _HARDENED: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+DuckDB = duckdb.DuckDBPyConnection
+"""A connection, for those who pass it on without knowing DuckDB."""
+
+
 def connect(pointer: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the file that `pointer` leads to now; it keeps showing that file.
 
@@ -102,8 +106,11 @@ def open_unfinished(
 
 
 def _stated_size(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bytes of a complete file by its own header: DuckDB itself notices a lost tail only when it is read."""
-    ((blocks_bytes,),) = connection.execute("SELECT block_size * total_blocks FROM pragma_database_size()").fetchall()
+    """Bytes that a complete file has at least, by its own header: DuckDB notices a lost tail only when it is read.
+
+    Free blocks do not count: those at the end of a file need not be written.
+    """
+    ((blocks_bytes,),) = connection.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchall()
     return _HEADERS_BYTES + int(blocks_bytes)
 
 

@@ -11,6 +11,9 @@ from pipeline.checks import (
     ResourceCounts,
     fields_known,
     judge,
+    lists_in_order,
+    nothing_hidden,
+    rechecks_agree,
     refusals,
     token_lasts,
     values_as_sent,
@@ -92,3 +95,18 @@ def test_long_details_are_cut_and_counted():
     """A detail names a few and counts the rest."""
     detail = judged(key_problems=[KeyProblems(f"t{n}", 1, 0) for n in range(9)])["keys_unique_and_present"].detail
     assert "and 4 more" in detail
+
+
+def test_what_reading_showed_is_told_and_refuses_nothing():
+    """Order, rechecks and hidden records are advisory: what was read is stored as it is."""
+    fine = (lists_in_order(()), rechecks_agree({"expense": 3}, {"expense": 0}), nothing_hidden({"claim": 0}))
+    assert all(one.passed and not one.required for one in fine)
+    told = (
+        lists_in_order({"invoice", "claim"}),
+        rechecks_agree({"expense": 3}, {"expense": 2, "invoice_line": 0}),
+        nothing_hidden({"claim": 0, "supplier": 4}),
+    )
+    assert not any(one.passed or one.required for one in told)
+    assert told[0].detail.startswith("claim: change times go back")
+    assert told[1].detail == "expense: 2 differ under records that had not changed"
+    assert told[2].detail == "supplier: 4 records answer but are not listed"

@@ -31,10 +31,11 @@ BELOW = {
 }
 
 
-def manifest(*, full_days_ago: float = 1, marks: dict[str, datetime] | None = None) -> dict:
+def manifest(*, full_days_ago: float = 1, marks: dict[str, datetime] | None = None, is_ascending: bool = True) -> dict:
     full_at = (NOW - timedelta(days=full_days_ago)).isoformat()
     watermarks = {company: mark.isoformat() for company, mark in ({"1": MARK} if marks is None else marks).items()}
-    return {"resources": {name: {"watermarks": watermarks, "full_at": full_at} for name in CATALOGUE.names}}
+    facts = {"watermarks": watermarks, "full_at": full_at, "walks": {"is_ascending": is_ascending}}
+    return {"resources": dict.fromkeys(CATALOGUE.names, facts)}
 
 
 def planned(last=None, wanted=Wanted(), *, now=NOW, overlap_s=900):  # noqa: B008
@@ -68,9 +69,10 @@ def test_later_nights_read_what_changed_where_the_list_can_be_asked():
         (manifest(full_days_ago=7), Wanted()),
         (manifest(), Wanted(is_full=True)),
         (manifest(marks={}), Wanted()),
+        (manifest(is_ascending=False), Wanted()),
         ({"resources": {}}, Wanted()),
     ],
-    ids=["full_every has passed", "asked for", "no watermark", "resource is new"],
+    ids=["full_every has passed", "asked for", "no watermark", "it went back in time", "resource is new"],
 )
 def test_a_list_is_read_in_full_when_it_is_due(last, wanted):
     """After `full_every`, on `--full`, and when there is nothing to go on from."""

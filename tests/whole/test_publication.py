@@ -77,7 +77,7 @@ def kill_at(site_file: Path, home: Path, stage: str) -> int:
         "pages = []\n"
         "def observe(event):\n"
         "    pages.append(event)\n"
-        f"    if event == StageBegan({stage!r}) or ({stage!r} == 'midwalk' and len(pages) > 40):\n"
+        f"    if event == StageBegan({stage!r}) or ({stage!r} == 'midwalk' and len(pages) > 12):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "run(load_settings(Path(sys.argv[1])), observe=observe)\n"
     )

@@ -1,0 +1,126 @@
+"""What a night writes into its manifest, and what is read out of the manifests of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pipeline import checks
+from pipeline.account import Achieved, versions
+from pipeline.durable import sha256_of, storing
+from pipeline.errors import StoredDataDamaged
+from pipeline.extract import WalksDone
+from pipeline.model import ControlTotal, Note, ResourceResult
+from pipeline.night.values import Night, Read
+from pipeline.readings import reached_after, reached_by
+from pipeline.snapshot import QUARANTINE, KeptPages, Staging, read_quarantine
+from pipeline.warehouse import RunFacts
+
+_DAMAGED = "run `prospend verify`, restore the file from a backup, and check the disk"
+_RESULT = tuple(spec.name for spec in fields(ResourceResult) if spec.name != "name")
+
+
+def manifest_facts(night: Night, read: Read, staging: Staging, achieved: Achieved, kept: KeptPages) -> dict[str, Any]:
+    """What the manifest says beside its parts."""
+    settings, began_at = night.settings, kept.began.began_at
+    return {
+        "site": settings.site.name,
+        "started_at": night.started_at.isoformat(),
+        "reading_began_at": began_at.isoformat(),
+        "went_on_from": list(kept.earlier),
+        "versions": versions(),
+        "settings_sha256": sha256(repr(replace(settings, source=None)).encode()).hexdigest(),
+        "catalogue_sha256": night.catalogue.text_sha256,
+        "page_limit": read.extracted.page_limit,
+        "closed_before": night.closed_before.isoformat() if night.closed_before else None,
+        "accepted_shrink": sorted(night.accepts_shrink),
+        "resources": {
+            one.name: {
+                **{key: value for key, value in asdict(one).items() if key != "name"},
+                **_reached(night, read, one.name, began_at),
+                "walks": _walks(walks, is_ascending=one.name not in read.unordered),
+            }
+            for one, walks in zip(achieved.results, read.extracted.walks, strict=True)
+        },
+        "control_totals": [_total(one) for one in staging.page_totals()],
+        "checks": [checks.to_document(one) for one in achieved.checks],
+        "notes": [[note.resource, note.field, note.kind, note.record_count] for note in staging.notes()],
+    }
+
+
+def parts_of(data_dir: Path, manifest: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
+    """The files of a sealed run, by resource."""
+    return {name: tuple(data_dir / one["path"] for one in part["files"]) for name, part in manifest["parts"].items()}
+
+
+def sound_parts(data_dir: Path, manifest: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
+    """The same, each read to its end: neither Arrow nor DuckDB would notice a changed byte by itself.
+
+    Raises:
+        StoredDataDamaged: one is gone, or not what was sealed.
+    """
+    for part in manifest["parts"].values():
+        for one in part["files"]:
+            with storing(f"snapshot · {one['path']}"):
+                if sha256_of(data_dir / one["path"]) != one["sha256"]:
+                    raise StoredDataDamaged("a part is not what was sealed", where=one["path"], do=_DAMAGED)
+    return parts_of(data_dir, manifest)
+
+
+def facts_of_manifest(data_dir: Path, manifest: Mapping[str, Any]) -> RunFacts:
+    """What a warehouse is to say of a run, from the manifest that sealed it."""
+    closed_before = manifest["closed_before"]
+    return RunFacts(
+        run_id=manifest["run_id"],
+        started_at=datetime.fromisoformat(manifest["started_at"]),
+        site=manifest["site"],
+        program_version=manifest["versions"]["prospend-pipeline"],
+        resources=tuple(
+            ResourceResult(name, **{key: facts[key] for key in _RESULT})
+            for name, facts in manifest["resources"].items()
+        ),
+        control_totals=tuple(_told(one) for one in manifest["control_totals"]),
+        quarantined=read_quarantine(parts_of(data_dir, manifest).get(QUARANTINE, ()), manifest["run_id"]),
+        notes=tuple(Note(*one) for one in manifest["notes"]),
+        manifest_sha256=manifest["sha256"],
+        data_as_at=datetime.fromisoformat(manifest["reading_began_at"]),
+        checks=tuple(checks.from_document(one) for one in manifest["checks"]),
+        closed_before=datetime.fromisoformat(closed_before) if closed_before else None,
+    )
+
+
+def _reached(night: Night, read: Read, name: str, began_at: datetime) -> dict[str, Any]:
+    """From where a resource was read, and how far it is read now."""
+    reading = night.how[name]
+    newest = {company: mark for (resource, company), mark in read.newest.items() if resource == name}
+    after = reached_after(reading, reached_by(night.base.last, name), newest, began_at=began_at)
+    return {
+        "since": {company: moment.isoformat() for company, moment in reading.since.items()} or None,
+        "watermarks": {company: mark.isoformat() for company, mark in after.watermarks.items()},
+        "full_at": after.full_at.isoformat() if after.full_at else None,
+    }
+
+
+def _walks(walks: WalksDone, *, is_ascending: bool) -> dict[str, Any]:
+    return {
+        "count": walks.walk_count,
+        "pages": walks.page_count,
+        "records": walks.record_count,
+        "restarts": walks.restart_count,
+        "all_ended_at_marker": True,  # a walk that did not would have ended the run
+        "is_ascending": is_ascending,
+    }
+
+
+def _told(one: Sequence[Any]) -> ControlTotal:
+    resource, table, column, currency, count, total = one
+    return ControlTotal(resource, table, column, currency, count, Decimal(total))
+
+
+def _total(one: ControlTotal) -> list[str | int]:
+    return [one.resource, one.table, one.column, one.currency, one.value_count, f"{one.total:f}"]

@@ -1,0 +1,115 @@
+"""What a night builds on: the accepted runs before it, and one warehouse file that shows their sum.
+
+The file is the generation that readers have, unless a run was cut off between its seal and its publication, or the
+catalogue has changed since: then it is made from the snapshots first, without a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import upkeep, warehouse
+from pipeline.durable import make_folder
+from pipeline.errors import StoredDataDamaged
+from pipeline.night.manifest import facts_of_manifest, sound_parts
+from pipeline.night.values import Base, Night
+from pipeline.ops import runs
+from pipeline.resources import Catalogue
+from pipeline.snapshot import DELETED
+
+
+def standing(night: Night) -> Base:
+    """The accepted runs, with a file that fits today's catalogue.
+
+    A run that was sealed but not published is published now.
+
+    Raises:
+        StoredDataDamaged: the file that readers have is not the one that was finished.
+    """
+    manifests, data_dir = night.base.manifests, night.data_dir
+    if not manifests:
+        return night.base
+    run_id = manifests[-1]["run_id"]
+    generation = runs.generation_of(data_dir, run_id)
+    if generation.exists() and (damage := upkeep.why_not_vouched(data_dir, run_id, generation)):
+        raise StoredDataDamaged(damage, where=str(generation), do="run `prospend rebuild`, then check the disk")
+    if generation.exists() and warehouse.fits(generation, night.catalogue):
+        return Base(manifests, generation)
+    temp_dir = spill(data_dir, night.run_id)
+    if generation.exists():
+        built = rebuilt(data_dir, night.catalogue, manifests, night.borrowed, temp_dir)
+        return Base(manifests, built.path, is_borrowed=True)
+    built = finished(data_dir, night.catalogue, manifests, night.borrowed, temp_dir)
+    return Base(manifests, warehouse.publish(built.path, generation.parent, night.pointer, built.run_id))
+
+
+def finished(
+    data_dir: Path,
+    catalogue: Catalogue,
+    manifests: Sequence[Mapping[str, Any]],
+    target: Path,
+    temp_dir: Path,
+    *,
+    from_nothing: bool = False,
+) -> warehouse.Built:
+    """As `rebuilt`, and the file is ready to be published."""
+    built = rebuilt(data_dir, catalogue, manifests, target, temp_dir, from_nothing=from_nothing, is_last_open=True)
+    last = facts_of_manifest(data_dir, manifests[-1])
+    counted = warehouse.count(built, catalogue, now=last.started_at, switches=frozenset(), temp_dir=temp_dir)
+    warehouse.finish(built, last.checks, manifest_sha256=last.manifest_sha256, figures=counted.figures)
+    upkeep.vouch(data_dir, built.run_id, built.path)
+    return built
+
+
+def rebuilt(
+    data_dir: Path,
+    catalogue: Catalogue,
+    manifests: Sequence[Mapping[str, Any]],
+    target: Path,
+    temp_dir: Path,
+    *,
+    from_nothing: bool = False,
+    is_last_open: bool = False,
+) -> warehouse.Built:
+    """A warehouse file with some accepted runs applied, to the newest generation that can be built on or to nothing."""
+    start, base = (0, None) if from_nothing else _newest_generation(data_dir, catalogue, manifests[:-1])
+    applied = [run_parts(data_dir, catalogue, manifest) for manifest in manifests[start:]]
+    if is_last_open:  # what only `finish` brings
+        facts = replace(applied[-1].facts, checks=(), manifest_sha256=None)
+        applied[-1] = replace(applied[-1], facts=facts)
+    make_folder(target.parent)
+    return warehouse.build(target, applied, base=base, temp_dir=temp_dir)
+
+
+def run_parts(data_dir: Path, catalogue: Catalogue, manifest: Mapping[str, Any]) -> warehouse.RunParts:
+    """One accepted run as it is applied to a warehouse.
+
+    Raises:
+        StoredDataDamaged: a part is not the one that was sealed.
+    """
+    found = sound_parts(data_dir, manifest)
+    facts = facts_of_manifest(data_dir, manifest)
+    parts = tuple(warehouse.Parts(one, found.get(one.name, ())) for one in catalogue)
+    deleted = found.get(DELETED, ())
+    return warehouse.RunParts(facts.run_id, facts.data_as_at, parts, deleted[0] if deleted else None, facts)
+
+
+def spill(data_dir: Path, run_id: str) -> Path:
+    """A private folder for what does not fit into memory; it is swept with the run's staging."""
+    folder = data_dir / "staging" / run_id / "spill"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _newest_generation(
+    data_dir: Path, catalogue: Catalogue, manifests: Sequence[Mapping[str, Any]]
+) -> tuple[int, Path | None]:
+    """How many of some runs stand in the newest file that can be built on, and the file."""
+    for count in range(len(manifests), 0, -1):
+        path = runs.generation_of(data_dir, manifests[count - 1]["run_id"])
+        if path.exists() and warehouse.fits(path, catalogue):
+            return count, path
+    return 0, None
