@@ -6,6 +6,7 @@ has verified it, and no reader knows its name until `publish` has moved it.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -26,7 +27,7 @@ from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.figures import store
 from pipeline.warehouse.publishing import log_of
-from pipeline.warehouse.read import open_file, snapshot_info
+from pipeline.warehouse.read import open_file, snapshot_info, stated_size
 from pipeline.warehouse.refitting import in_todays_form
 from pipeline.warehouse.restating import Period, restate
 from pipeline.warehouse.values import Built, RunParts
@@ -116,6 +117,7 @@ def finish(
             store(connection, figures)
             ((known,),) = connection.execute("SELECT count(*) FROM meta.check_result").fetchall()
             connection.execute("CHECKPOINT").fetchall()
+        _fill_up(path)
         if log_of(path).exists():
             raise StoredDataDamaged("the new warehouse left a log behind", where=where)
         path.chmod(SEALED_MODE)
@@ -123,6 +125,14 @@ def finish(
         refuse_damage(path)  # most of its blocks may be copies of an older file's
         with closing(open_file(path)) as connection:
             _verify(connection, built, int(known), where)
+
+
+def _fill_up(path: Path) -> None:
+    """The file is as long as it says: closing, DuckDB cuts off free blocks at its end, and goes on counting them."""
+    with closing(duckdb.connect(str(path), read_only=True, config=_settings())) as connection:
+        size = stated_size(connection)
+    if path.stat().st_size < size:
+        os.truncate(path, size)
 
 
 def discard(path: Path) -> None:

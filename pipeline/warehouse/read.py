@@ -87,7 +87,7 @@ def open_file(path: Path, **limits: str | int) -> duckdb.DuckDBPyConnection:
     with suppress(duckdb.InvalidInputException):
         connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         connection.execute("SET lock_configuration = true").fetchall()
-    if path.stat().st_size < _stated_size(connection):
+    if path.stat().st_size < stated_size(connection):
         connection.close()
         raise StoredDataDamaged("the warehouse file is shorter than it was written", where=str(path))
     return connection
@@ -105,12 +105,12 @@ def open_unfinished(
     return duckdb.connect(str(path), read_only=True, config=_HARDENED | limits)
 
 
-def _stated_size(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bytes that a complete file has at least, by its own header: DuckDB notices a lost tail only when it is read.
+def stated_size(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bytes of a finished file by its own header: DuckDB itself notices a lost tail only when it is read.
 
-    Free blocks do not count: those at the end of a file need not be written.
+    Free blocks count: `finish` fills a file up to them, as DuckDB cuts them off at its end.
     """
-    ((blocks_bytes,),) = connection.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchall()
+    ((blocks_bytes,),) = connection.execute("SELECT block_size * total_blocks FROM pragma_database_size()").fetchall()
     return _HEADERS_BYTES + int(blocks_bytes)
 
 

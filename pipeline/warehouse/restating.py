@@ -41,7 +41,7 @@ def restate(
     _find_closed(connection, period, at=at, closed_before=closed_before)
     columns = names((*table.key, *(column.name for column in table.content_columns)))
     is_closed = f"SEMI JOIN {_CLOSED} AS closed ON {equal('version', key, 'closed', document.key)}"
-    ended = f"SELECT {columns} FROM {home(table, PAST)} WHERE {VALID_TO} = {instant(at)} AND {DELETED_AT} IS NULL"
+    ended = f"SELECT {columns} FROM {home(table, PAST)} WHERE {VALID_TO} = {instant(at)}"
     gone = f"SELECT {columns} FROM {home(table)} WHERE {DELETED_AT} = {instant(at)} AND {VALID_FROM} < {instant(at)}"
     came = f"SELECT {columns} FROM {home(table)} WHERE {VALID_FROM} = {instant(at)} AND {DELETED_AT} IS NULL"
     for name, versions in (("_before", f"{ended} UNION ALL {gone}"), ("_after", came)):
