@@ -205,8 +205,9 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
         else:
             kept.discard()  # the next run must not meet the same pages again
         raise
-    with suppress(PipelineError):  # published is published; the next run sweeps what could not be removed
+    with suppress(PipelineError):  # published is published; the next run removes what could not be removed now
         kept.discard()
+        upkeep.prune_generations(night.data_dir, night.settings.storage.keep_generations, night.world.clock())
     return published
 
 

@@ -40,12 +40,12 @@ class RunPlan:
 
     @property
     def calls(self) -> int | None:
-        """Calls of the whole run, None when no earlier run has told them."""
+        """Calls of the whole run, None when no earlier run has told those of every resource."""
         return _sum(one.calls for one in self.resources)
 
     @property
     def rows(self) -> int | None:
-        """Rows of the whole run, None when no earlier run has told them."""
+        """Rows of the whole run, None when no earlier run has told those of every resource."""
         return _sum(one.rows for one in self.resources)
 
     def of(self, name: str) -> PlannedResource:
@@ -110,5 +110,9 @@ def _shared_out(planned: Sequence[PlannedResource], seconds: float | None) -> It
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total

@@ -183,6 +183,16 @@ def _ageing(report: RunReport) -> str:
     return f", token: {token.days_left} days left" if token is not None and token.warning is not None else ""
 
 
+def _moved(report: RunReport) -> str:
+    """What the run did to the rows, in brackets; nothing for a first run, to which every row is new."""
+    if not any(one.unchanged for one in report.resources):
+        return ""
+    kinds = ("new", "changed", "deleted", "restored")
+    counts = {kind: sum(getattr(one, kind) or 0 for one in report.resources) for kind in kinds}
+    told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    return f" ({told or 'nothing changed'})"
+
+
 def _summary(report: RunReport) -> str:
     rows = sum(one.rows for one in report.resources)
     quarantined = sum(one.quarantined for one in report.resources)
@@ -191,7 +201,7 @@ def _summary(report: RunReport) -> str:
     kept_out = f", {quarantined:,} quarantined" if quarantined else ""
     lines = [
         (
-            f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{kept_out}, "
+            f"published {report.run_id}: {rows:,} rows of {len(report.resources)} resources{_moved(report)}{kept_out}, "
             f"{report.calls_used:,} calls{_planned(report)}, {passed} of {len(report.checks)} checks passed, "
             f"{seconds:.1f} s{_ageing(report)}"
         ),

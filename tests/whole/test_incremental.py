@@ -218,3 +218,12 @@ def test_a_catalogue_with_one_more_column_fills_it_for_all_nights(sandbox, site,
     assert sandbox.journal.counts.requests <= LISTS
     assert report.outcome == "published"
     assert not differences(read(published(site.storage.data_dir)), exactly(books_of(sandbox.records)))
+
+
+def test_a_run_says_what_it_did_to_the_rows(prospend, sandbox, site_file):
+    """The first night counts, a night without changes says so, later ones tell what moved."""
+    first, second = (prospend("run", "--config", site_file).out for _ in range(2))
+    assert " resources, " in first
+    assert " resources (nothing changed), " in second
+    sandbox.advance(5)
+    assert " new, " in prospend("run", "--config", site_file).out
