@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.model import Context, Page
+from pipeline.paginate import LIMITS
 from pipeline.readings import Reading
 from pipeline.resources import Catalogue, Resource
 
@@ -26,8 +27,9 @@ class Scope:
     """What one extraction reads.
 
     `companies` are keys, or None for all the token sees; `switches` are the settings that resources' switches may ask
-    for; `page_limit` is None to find the greatest accepted one. A resource that is not in `readings` is read in full;
-    `are_unchanged` tells of the records of an incremental list, so that what hangs under them is not read again.
+    for; `page_limit` is None to find the greatest accepted one, from `first_limit` down. A resource that is not in
+    `readings` is read in full; `are_unchanged` tells of the records of an incremental list, so that what hangs under
+    them is not read again.
     """
 
     catalogue: Catalogue
@@ -35,6 +37,7 @@ class Scope:
     companies: tuple[str, ...] | None = None
     switches: frozenset[str] = frozenset()
     page_limit: int | None = None
+    first_limit: int = LIMITS[0]
     concurrency: int = 16
     readings: Mapping[str, Reading] = field(default_factory=dict)
     are_unchanged: Unchanged = all_changed

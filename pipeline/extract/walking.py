@@ -28,7 +28,7 @@ from pipeline.extract.frontier import Frontier, OpenWalk, worst
 from pipeline.extract.known import Known
 from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone
 from pipeline.model import Context, Observe, Page, PageProof, PageRead, Params, Purpose, Request, Response, Send, Walk
-from pipeline.paginate import LIMITS, next_limit
+from pipeline.paginate import next_limit
 from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
 from pipeline.resources import Resource
 
@@ -66,7 +66,7 @@ class Extraction:
         self.send = send
         self.deliver = deliver
         self.observe = observe
-        self.limit = scope.page_limit or LIMITS[0]
+        self.limit = scope.page_limit or scope.first_limit
         names = scope.catalogue.names
         self.frontier = Frontier(scope.catalogue.depth(name) for name in names)
         self.known = Known(scope)

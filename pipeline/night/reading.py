@@ -17,6 +17,7 @@ from pipeline.errors import EXIT_TERMINATED
 from pipeline.extract import Extraction, Scope, all_changed
 from pipeline.forecast import plan_next
 from pipeline.model import Context, Page, PageProof
+from pipeline.night.lessons import Lessons
 from pipeline.night.proving import prove_deletions
 from pipeline.night.standing import spill
 from pipeline.night.values import Night, Read
@@ -65,6 +66,7 @@ def _completed(work: Coroutine[None, None, Read]) -> Read:
 async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieved, kept: KeptPages) -> Read:
     """The walks, what changed meanwhile, the sample, and the proof of what has ended, through one session."""
     settings, loop = night.settings, asyncio.get_running_loop()
+    lessons = Lessons(night)
     ledger = Ledger(folder_of(night.data_dir, settings.site.name), settings.budget, night.world.clock)
     forget_old(ledger.folder, night.started_at)
     store = _Storing(night, staging)
@@ -78,12 +80,19 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
             await loop.run_in_executor(decoders, store, resource, pages)
 
         async with open_session(
-            settings.api, settings.site.base_url, token, night.world, count=ledger.count, renew=night.renew
+            settings.api,
+            settings.site.base_url,
+            token,
+            night.world,
+            count=ledger.count,
+            renew=night.renew,
+            window=lessons.window,
         ) as session:
             achieved.calls = session.calls
-            walks = Extraction(_scope(night, known), kept.answering(session.send), deliver, night.observe)
+            walks = Extraction(_scope(night, known, lessons.first_limit), kept.answering(session.send), deliver, night.observe)
             try:
                 await walks.read_lists()
+                lessons.found_limit(walks.limit)
                 await walks.catch_up(_since(store.newest, kept.began.began_at, seconds_of(settings.extract.overlap)))
                 if known is None:
                     return Read(walks.done(), store.newest, store.unordered())
@@ -96,6 +105,7 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
                 return Read(walks.done(), store.newest, store.unordered(), vanished, differed)
             finally:
                 achieved.advice = tuple(session.advice)
+                lessons.keep(session.strained_window)
 
 
 @contextmanager
@@ -136,7 +146,7 @@ class _Storing:
         return frozenset(name for name, proofs in self._proofs.items() if not are_ascending(proofs))
 
 
-def _scope(night: Night, known: DuckDB | None) -> Scope:
+def _scope(night: Night, known: DuckDB | None, first_limit: int) -> Scope:
     settings = night.settings
 
     def are_unchanged(resource: Resource, context: Context, keys: Sequence[str], marks: Sequence[int]) -> list[bool]:
@@ -150,6 +160,7 @@ def _scope(night: Night, known: DuckDB | None) -> Scope:
         companies=None if settings.site.companies == "all" else settings.site.companies,
         switches=frozenset(name for name in ("include_personal", "include_omitted") if getattr(settings.extract, name)),
         page_limit=None if settings.api.page_limit == "auto" else settings.api.page_limit,
+        first_limit=first_limit,
         concurrency=settings.api.concurrency,
         readings=night.how,
         are_unchanged=all_changed if known is None else are_unchanged,

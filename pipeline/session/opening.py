@@ -18,7 +18,7 @@ from pipeline.session.bodies import Bodies
 from pipeline.session.deadlines import Deadlines, WatchedConnector
 from pipeline.session.gate import Gate
 from pipeline.session.names import PublicNames
-from pipeline.session.pace import full
+from pipeline.session.pace import begun
 from pipeline.session.sending import Session
 from pipeline.session.tls import tls_context
 from pipeline.settings import Api
@@ -42,6 +42,7 @@ async def open_session(
     count: Callable[[str], None] = _uncounted,
     renew: Callable[[], Secret] | None = None,
     resolver: AbstractResolver | None = None,
+    window: int | None = None,
 ) -> AsyncIterator[Session]:
     """A session to one origin, closed on leaving; the block ends at the latest at the run's deadline.
 
@@ -53,6 +54,7 @@ async def open_session(
         count: is told the resource right before each attempt is sent; what it raises stops the request.
         renew: reads the token again, once, after a 401; None when there is nowhere to read.
         resolver: of host names; the machine's own by default.
+        window: how many requests may be under way at first, at most `api.concurrency`; that many by default.
 
     Raises:
         ConfigError: the certificate authority file cannot be used.
@@ -82,7 +84,7 @@ async def open_session(
                 URL(base_url.rstrip("/") + "/"),
                 token,
                 world,
-                Gate(world, full(api.concurrency)),
+                Gate(world, begun(api.concurrency, window)),
                 Bodies(api.max_body_mb * 1024 * 1024, api.concurrency),
                 deadlines,
                 deadline_s=world.monotonic() + api.run_deadline_s,

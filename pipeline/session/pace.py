@@ -1,6 +1,6 @@
 """How many requests may be under way: one more each round while all is well, half as many when the source strains.
 
-Pure values and functions; `session.gate` applies them. Not remembered between runs: each begins at the site's setting.
+Pure values and functions; `session.gate` applies them. A run begins at the site's setting, or where the last one ended.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Pace(NamedTuple):
         return int(self.window)
 
 
-def full(most: int) -> Pace:
-    """The pace to begin with: everything that the site's setting allows."""
-    return Pace(most, float(most))
+def begun(most: int, window: int | None = None) -> Pace:
+    """The pace to begin with: all that the site's setting allows, or no more than a window remembered."""
+    return Pace(most, float(most if window is None else max(1, min(window, most))))
 
 
 def answered(pace: Pace, *, began_s: float, now_s: float) -> Pace:

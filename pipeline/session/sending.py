@@ -52,6 +52,12 @@ class Session:
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     _is_clock_judged: bool = False
 
+    @property
+    def strained_window(self) -> int | None:
+        """How many requests may be under way now, None if as many as the setting allows."""
+        allowed, most = self.gate.pace.allowed, self.gate.pace.most
+        return allowed if allowed < most else None
+
     async def send(self, request: Request) -> Response:
         """The complete answer to a request, after as many attempts as the policy allows.
 

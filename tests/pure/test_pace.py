@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.session.circuit import Circuit, CircuitLimits, failed, is_given_up, is_open, probe_at_s
-from pipeline.session.pace import Pace, answered, full, strained
+from pipeline.session.pace import Pace, answered, begun, strained
 
 LIMITS = CircuitLimits(failures=3, opens_after_s=10, probe_every_s=5, gives_up_after_s=100)
 
@@ -20,13 +20,13 @@ def steady(pace: Pace, answers: int, took_s: float = 0.1, from_s: float = 1000.0
 
 def test_the_setting_is_where_it_begins_and_never_passed():
     """However many answers come, no more go at once than the site allows."""
-    assert full(16).allowed == 16
-    assert steady(full(16), 1000).allowed == 16
+    assert begun(16).allowed == 16
+    assert steady(begun(16), 1000).allowed == 16
 
 
 def test_strain_halves_and_calm_adds_one_a_round():
     """Multiplicative decrease, additive increase: eight answers at eight are one more."""
-    pace = strained(full(16), began_s=1, now_s=2)
+    pace = strained(begun(16), began_s=1, now_s=2)
     assert pace.allowed == 8
     assert steady(pace, 8).allowed == 8
     assert steady(pace, 9).allowed == 9
@@ -35,7 +35,7 @@ def test_strain_halves_and_calm_adds_one_a_round():
 
 def test_one_strain_is_counted_once():
     """Requests that were under way together fail together: that is one sign, not sixteen."""
-    pace = full(16)
+    pace = begun(16)
     for _ in range(16):
         pace = strained(pace, began_s=1.0, now_s=2.0)
     assert pace.allowed == 8
@@ -44,7 +44,7 @@ def test_one_strain_is_counted_once():
 
 def test_it_never_stops_altogether():
     """At least one request may go, whatever happens; silence for ever is the circuit's business."""
-    pace = full(16)
+    pace = begun(16)
     for n in range(50):
         pace = strained(pace, began_s=float(n), now_s=float(n))
     assert pace.allowed == 1
@@ -53,20 +53,20 @@ def test_it_never_stops_altogether():
 
 def test_rising_latency_is_strain():
     """Answers that take seconds longer than they used to slow the client down before the source refuses."""
-    pace = steady(full(16), 200, took_s=0.2)
+    pace = steady(begun(16), 200, took_s=0.2)
     assert steady(pace, 20, took_s=0.9, from_s=2000).allowed == 16
     assert steady(pace, 20, took_s=4.0, from_s=2000).allowed < 16
 
 
 def test_a_slow_source_that_was_always_slow_is_not_strained():
     """What counts is the rise."""
-    assert steady(full(16), 500, took_s=20.0).allowed == 16
+    assert steady(begun(16), 500, took_s=20.0).allowed == 16
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 100), st.floats(0, 100)), max_size=200), st.integers(1, 256))
 def test_it_stays_between_one_and_the_setting(events, most):
     """Over any history."""
-    pace = full(most)
+    pace = begun(most)
     for is_strained, began_s, took_s in events:
         pace = (strained if is_strained else answered)(pace, began_s=began_s, now_s=began_s + took_s)
         assert 1 <= pace.allowed <= most

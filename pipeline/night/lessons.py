@@ -1,0 +1,33 @@
+"""What this night begins with from the nights before, and what it leaves to the next: pace and page size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.night.values import Night
+from pipeline.ops.remembered import recall, remember
+from pipeline.paginate import LIMITS
+
+
+class Lessons:
+    """Belongs to one night. What was learnt before a failure is kept, too: the next night meets the same source."""
+
+    def __init__(self, night: Night) -> None:
+        self._night = night
+        site, api = night.settings.site.name, night.settings.api
+        self._known = recall(night.data_dir, site, night.started_at, most=api.concurrency)
+        self._learnt = self._known
+        self.window = self._known.window
+        self.first_limit = self._known.page_limit or LIMITS[0]
+
+    def found_limit(self, limit: int) -> None:
+        """Every list was read with pages of at most this size. One that the settings give tells nothing new."""
+        if self._night.settings.api.page_limit != "auto":
+            return
+        found_at = self._known.limit_found_at or self._night.started_at
+        self._learnt = replace(self._learnt, page_limit=limit, limit_found_at=found_at)
+
+    def keep(self, strained_window: int | None) -> None:
+        """The next night finds it; None is a window that nothing holds down."""
+        night, learnt = self._night, replace(self._learnt, window=strained_window)
+        remember(night.data_dir, night.settings.site.name, learnt, night.world.clock())
