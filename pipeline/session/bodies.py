@@ -27,6 +27,11 @@ _STEP_BYTES: Final = 1024 * 1024
 _GREATEST_RATIO: Final = 200
 _RATIO_FLOOR_BYTES: Final = 4 * 1024 * 1024
 _USUAL_TYPES: Final = frozenset({"application/json", "application/json; charset=utf-8"})
+# What a header may be quoted as: whatever else it holds could be anything, the token included.
+_KNOWN: Final = frozenset(
+    "text/html text/plain text/xml text/csv application/xml application/octet-stream application/javascript br deflate "
+    "zstd compress".split()
+)
 _CHARSETS: Final = frozenset({None, "utf-8", "utf8", "us-ascii"})
 
 Headers = CIMultiDictProxy[str]
@@ -104,28 +109,36 @@ def _stated_bytes(headers: Headers) -> int | None:
     """How long the body is, as it comes; None if it comes in chunks.
 
     Raises:
-        SourceContractBroken: nothing tells where it ends.
+        SourceContractBroken: nothing tells where it ends, or two headers do.
     """
     transfer = headers.get(hdrs.TRANSFER_ENCODING)
     length = headers.get(hdrs.CONTENT_LENGTH)
     if length is None and "chunked" not in (transfer or ""):
         raise SourceContractBroken("the answer's length is not stated (unframed body), so it could be cut unnoticed")
-    return int(length) if transfer is None and length is not None and length.isdecimal() else None
+    if length is not None and transfer is not None:
+        raise SourceContractBroken("the answer's length is stated twice, and could be read in two ways")
+    return int(length) if length is not None and length.isdecimal() else None
 
 
 def _refuse_type(answer: aiohttp.ClientResponse) -> None:
     """Nothing, if the body is JSON in UTF-8 by what the answer says of it."""
     if answer.content_type != "application/json" and not answer.content_type.endswith("+json"):
-        raise SourceContractBroken(f"the answer is {answer.content_type!r:.60} instead of JSON; is a proxy in between?")
+        raise SourceContractBroken(
+            f"the answer is {_named(answer.content_type)} instead of JSON; is a proxy in between?"
+        )
     if (answer.charset and answer.charset.lower()) not in _CHARSETS:
-        raise SourceContractBroken(f"the answer is in {answer.charset!r:.40} instead of UTF-8")
+        raise SourceContractBroken("the answer is in another character set instead of UTF-8")
 
 
 def _coding(headers: Headers) -> str:
     coding = ",".join(headers.getall(hdrs.CONTENT_ENCODING)).strip().lower()
     if coding not in ("identity", "gzip"):
-        raise SourceContractBroken(f"the answer has content coding {coding!r:.40}, which was not asked for")
+        raise SourceContractBroken(f"the answer has content coding {_named(coding)}, which was not asked for")
     return coding
+
+
+def _named(value: str) -> str:
+    return repr(value) if value in _KNOWN else "of another kind"
 
 
 async def _only(piece: bytes) -> AsyncGenerator[bytes, None]:

@@ -70,7 +70,9 @@ def translated(
         return late(origin)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
         return _broken_http(error)
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return SecurityStop(f"the certificate of {host} is another one than expected")
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionResetError):
         return Retryable(f"{host} closed the connection", Kind.DROPPED)
     if isinstance(error, OSError):
         if error.errno in (errno.ENFILE, errno.EMFILE):

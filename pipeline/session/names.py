@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from pipeline.errors import SecurityStop
 
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 # Names that have no meaning outside a machine or its network.
 _LOCAL: Final = ("localhost", "local", "lan", "internal", "intranet", "corp", "home.arpa")
 
@@ -32,11 +33,16 @@ def address_class(address: str) -> str | None:
     except ValueError:
         return "unreadable"
     if isinstance(found, ipaddress.IPv6Address):
-        found = found.ipv4_mapped or found.sixtofour or found
-    for name in ("loopback", "link_local", "unspecified", "multicast"):
+        found = found.ipv4_mapped or found.sixtofour or _translated(found) or found
+    for name in ("loopback", "link_local", "unspecified", "multicast", "reserved"):
         if getattr(found, f"is_{name}"):
             return name.replace("_", "-")
     return None if found.is_global else "private"
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a network without IPv4 reaches under this one (RFC 6052, the well-known prefix)."""
+    return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else None
 
 
 class PublicNames(AbstractResolver):

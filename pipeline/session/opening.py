@@ -24,7 +24,7 @@ from pipeline.session.tls import tls_context
 from pipeline.settings import Api
 
 _CLOSING_S = 0.25
-_PROXY_STEPS = 3  # a connection, the tunnel, TLS through it
+_CONNECT_STEPS = 3  # a name, a connection, TLS; or a connection to the proxy, the tunnel, TLS
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "prospend-pipeline"}
 
 
@@ -110,9 +110,10 @@ async def open_session(
 
 
 def _connect_deadlines(api: Api) -> aiohttp.ClientTimeout:
-    """All other deadlines are ours. A proxy that takes a connection and then says nothing has none of its own."""
-    through_proxy_s = _PROXY_STEPS * api.connect_timeout_s if api.proxy is not None else None
-    return aiohttp.ClientTimeout(total=None, connect=through_proxy_s, sock_connect=api.connect_timeout_s)
+    """For each step, and for all together: name servers and proxies that say nothing have no deadline of their own."""
+    return aiohttp.ClientTimeout(
+        total=None, connect=_CONNECT_STEPS * api.connect_timeout_s, sock_connect=api.connect_timeout_s
+    )
 
 
 def _send_once(http: aiohttp.ClientSession) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,25 @@ def test_sql_stands_in_no_format_string_with_values():
     for path in (PACKAGE / "warehouse").rglob("*"):
         if path.suffix in (".py", ".sql"):
             assert "SELECT *" not in path.read_text().upper().replace("COUNT(*)", ""), path.name
+
+
+def test_the_token_is_revealed_in_one_expression():
+    """Into one header of one request; beside it only its own module compares it and reads its dates."""
+    found = {
+        dotted(path): len(re.findall(r"\.reveal\(\)", path.read_text()))
+        for path in MODULES
+        if re.search(r"\.reveal\(\)", path.read_text())
+    }
+    assert found == {"auth.secret": 1, "auth.passport": 1, "session.sending": 1}
+
+
+def test_the_session_can_only_get():
+    """No other method of HTTP is called, and no redirect, cookie or environment is switched on."""
+    text = "".join(path.read_text() for path in (PACKAGE / "session").glob("*.py"))
+    assert not re.search(r"http\.(?:post|put|patch|delete|head|options|request|ws_connect|_request)\b", text)
+    assert text.count("self.http.get(") == 1
+    assert text.count("allow_redirects=False") == 1
+    assert "allow_redirects=True" not in text
+    assert "trust_env=True" not in text
+    assert text.count("DummyCookieJar()") == 1
+    assert not re.search(r"CERT_NONE|check_hostname|ssl=False|verify_ssl|create_default_context\(", text)

@@ -140,3 +140,14 @@ def test_a_coding_that_was_not_asked_for_is_refused(sandbox, coding):
     """By its name."""
     with pytest.raises(SourceContractBroken, match="content coding"):
         answered(sandbox, gzip.compress(TEXT), (*JSON, ("Content-Encoding", coding)))
+
+
+@pytest.mark.parametrize(
+    "fields", [b"Content-Length: 2\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: chunked\r\nContent-Length: 12"]
+)
+def test_a_length_stated_twice_is_refused(sandbox, fields):
+    """What two readers could cut in two ways is no data."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + fields + b"\r\n\r\n"
+    sandbox.answer_with("/beta", Script((Send(head + b"2\r\n[]\r\n0\r\n\r\n"),)))
+    with pytest.raises(SourceContractBroken):
+        asked(sandbox, once, Jumping(), hangs=True)

@@ -16,7 +16,7 @@ from yarl import URL
 from pipeline.auth import Secret
 from pipeline.errors import ConfigError, LocalResource, SecurityStop, SourceUnavailable, TokenError
 from pipeline.model import Request
-from pipeline.sandbox import Reply
+from pipeline.sandbox import Reply, Script, Send
 from pipeline.sandbox.faults import plan
 from pipeline.session.addresses import address_on
 from pipeline.session.names import address_class, is_local_name
@@ -52,6 +52,8 @@ class Leading(AbstractResolver):
         ("172.16.0.1", "private"), ("169.254.169.254", "link-local"), ("fe80::1%eth0", "link-local"),
         ("fd00::1", "private"), ("0.0.0.0", "unspecified"), ("100.64.0.1", "private"), ("224.0.0.1", "multicast"),
         ("::ffff:127.0.0.1", "loopback"), ("::ffff:10.0.0.1", "private"), ("2002:7f00:1::", "loopback"),
+        ("64:ff9b::7f00:1", "loopback"), ("64:ff9b::a00:1", "private"), ("64:ff9b:1::1", "reserved"), ("::7f00:1", "reserved"),
+        ("64:ff9b::808:808", None), ("240.0.0.1", "reserved"),
         ("nonsense", "unreadable"), ("8.8.8.8", None), ("2606:4700::1111", None),
     ],
 )  # fmt: skip
@@ -234,6 +236,27 @@ BREAKING = {
     "not HTTP": lambda sandbox: sandbox.faults(plan("two-lengths")),
     "certificate": lambda sandbox: sandbox.faults(plan("tls-self-signed")),
     "refused": lambda sandbox: sandbox.revoke(),
+    "echoed as a type": lambda sandbox: sandbox.answer_with(
+        "/beta", Reply(200, b"[]", (("Content-Type", f"text/{sandbox.token}"),))
+    ),
+    "echoed as a coding": lambda sandbox: sandbox.answer_with(
+        "/beta", Reply(200, b"[]", (("Content-Type", "application/json"), ("Content-Encoding", sandbox.token)))
+    ),
+    "echoed as a character set": lambda sandbox: sandbox.answer_with(
+        "/beta", Reply(200, b"[]", (("Content-Type", f"application/json; charset={sandbox.token}"),))
+    ),
+    "echoed as a place": lambda sandbox: sandbox.answer_with(
+        "/beta", Reply(302, b"", (("Location", f"https://evil.example/{sandbox.token}"),))
+    ),
+    "echoed as a reason": lambda sandbox: sandbox.answer_with(
+        "/beta", Script((Send(f"HTTP/1.1 402 {sandbox.token}\r\nContent-Length: 0\r\n\r\n".encode()),))
+    ),
+    "echoed as nonsense": lambda sandbox: sandbox.answer_with(
+        "/beta", Script((Send(f"{sandbox.token}\r\n{sandbox.token}: x\r\n\r\n".encode()),))
+    ),
+    "echoed as a wait": lambda sandbox: sandbox.answer_with(
+        "/beta", Reply(503, b"", (("Retry-After", sandbox.token), ("Date", sandbox.token)))
+    ),
     "echoed": lambda sandbox: sandbox.answer_with(
         "/beta", Reply(418, b"", (("X-Echo", f"Bearer {sandbox.token}"), ("Content-Type", "application/json")))
     ),
@@ -253,6 +276,7 @@ def test_no_error_holds_the_token(sandbox, how):
         asked(sandbox, act, attempts=2)
     told = all_told(caught.value)
     assert sandbox.token not in told
+    assert sandbox.token[:20] not in str(caught.value.lines())
     assert "aiohttp" not in told.replace("aiohttp.", "").replace("<aiohttp", "")
     error: BaseException | None = caught.value
     while error is not None:

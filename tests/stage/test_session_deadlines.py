@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from dataclasses import replace
 
 import pytest
+from aiohttp.abc import AbstractResolver
 from session_world import CLAIMS, asked
 
 from pipeline.errors import SourceUnavailable
@@ -100,3 +102,26 @@ def test_a_stalled_handshake_is_bounded_by_the_connect_deadline(sandbox):
     sandbox.faults(plan("tls-stall"))
     with pytest.raises(SourceUnavailable, match="no connection to"):
         asked(sandbox, once, hangs=True, connect_timeout_s=0.3, read_timeout_s=20.0, attempts=1)
+
+
+def test_a_flood_of_interim_answers_is_late(sandbox):
+    """1xx answers are no progress: the answer itself must come within the read deadline, and memory stays flat."""
+    flood = Drip(b"HTTP/1.1 102 Processing\r\n\r\n" * 4000, 1000, 0.01)
+    sandbox.answer_with("/beta", Script((flood,)))
+    with pytest.raises(SourceUnavailable, match="did not answer in time"):
+        asked(sandbox, once, hangs=True, read_timeout_s=0.3, attempts=1)
+
+
+def test_a_name_server_that_says_nothing_is_bounded(sandbox):
+    """Looking a name up belongs to connecting: three times the deadline for one step, then the next attempt."""
+
+    class Silent(AbstractResolver):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            await asyncio.sleep(60)
+            return []
+
+        async def close(self) -> None:
+            pass
+
+    with pytest.raises(SourceUnavailable, match="no connection to"):
+        asked(sandbox, once, base_url="https://api.example", resolver=Silent(), connect_timeout_s=0.1, attempts=1)
