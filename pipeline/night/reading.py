@@ -89,7 +89,9 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
             window=lessons.window,
         ) as session:
             achieved.calls = session.calls
-            walks = Extraction(_scope(night, known, lessons.first_limit), kept.answering(session.send), deliver, night.observe)
+            walks = Extraction(
+                _scope(night, known, lessons.first_limit), kept.answering(session.send), deliver, night.observe
+            )
             try:
                 await walks.read_lists()
                 lessons.found_limit(walks.limit)

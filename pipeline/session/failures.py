@@ -60,6 +60,8 @@ def translated(
             was made.
     """
     host = f"{origin.host}:{origin.port}"
+    if isinstance(error, OSError) and error.errno in (errno.ENFILE, errno.EMFILE):
+        return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return _tls_failure(error, f"{error.host}:{error.port}", now)
     if proxy is not None:
@@ -75,8 +77,6 @@ def translated(
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionResetError):
         return Retryable(f"{host} closed the connection", Kind.DROPPED)
     if isinstance(error, OSError):
-        if error.errno in (errno.ENFILE, errno.EMFILE):
-            return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
         return Retryable(f"{host}: {_reason(error)}", Kind.BROKEN)
     return SourceUnavailable(f"the request to {host} failed ({type(error).__name__})")
 

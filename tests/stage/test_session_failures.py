@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import ssl
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -11,10 +13,18 @@ from aiohttp.client_reqrep import ConnectionKey, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from pipeline.errors import ConfigError, PipelineError, SecurityStop, SourceContractBroken, SourceUnavailable
+from pipeline.errors import (
+    ConfigError,
+    LocalResource,
+    PipelineError,
+    SecurityStop,
+    SourceContractBroken,
+    SourceUnavailable,
+)
 from pipeline.retry import Kind
 from pipeline.session.failures import Retryable, translated
 
+NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 ORIGIN = URL("https://api.example/")
 SECRET = "eyJhbGciOiJIUzI1NiJ9.planted.token"
 KEY = ConnectionKey("api.example", 443, True, True, None, None, None)
@@ -95,7 +105,7 @@ def test_no_class_is_missing():
 @pytest.mark.parametrize("proxy", [None, URL("http://proxy.example:3128")], ids=["direct", "proxy"])
 def test_every_class_has_a_counterpart_without_a_word_of_the_request(kind, proxy):
     """Ours, of the class said above; with a proxy in between, one of ours as well. Host and reason are all it tells."""
-    ours = translated(raised(kind), ORIGIN, proxy)
+    ours = translated(raised(kind), ORIGIN, NOW, proxy)
     expected = COUNTERPARTS[kind]
     if proxy is not None:
         assert isinstance(ours, Retryable | ConfigError | SecurityStop)
@@ -115,6 +125,14 @@ def test_every_class_has_a_counterpart_without_a_word_of_the_request(kind, proxy
 )
 def test_errors_of_the_system_have_one_too(error):
     """They may be tried again; their own words are not carried over."""
-    ours = translated(error, ORIGIN)
+    ours = translated(error, ORIGIN, NOW)
     assert isinstance(ours, Retryable)
     assert "planted" not in ours.what
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("proxy", [None, URL("http://proxy.example:3128")], ids=["direct", "proxy"])
+def test_a_machine_without_handles_is_not_the_source_s_fault(number, proxy):
+    """In whichever class it comes: exit 30, not another attempt."""
+    for error in (OSError(number, SECRET), aiohttp.ClientConnectorError(KEY, OSError(number, SECRET))):
+        assert isinstance(translated(error, ORIGIN, NOW, proxy), LocalResource)
