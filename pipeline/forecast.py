@@ -54,6 +54,7 @@ def readings_of(
         last,
         now,
         wanted=wanted,
+        asked=settings.extract.switched_on,
         full_every_s=seconds_of(settings.extract.full_every),
         overlap_s=seconds_of(settings.extract.overlap),
     )

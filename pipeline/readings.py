@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -49,11 +49,13 @@ class Reached:
     """How far a resource was read by all runs together: watermarks by company, and when it was last read in full.
 
     `is_ordered` tells that its change times ascended when it was read last: only then reading on misses nothing.
+    `asked` are the switches that were on when it was read in full.
     """
 
     watermarks: Mapping[str, datetime] = field(default_factory=dict)
     full_at: datetime | None = None
     is_ordered: bool = True
+    asked: tuple[str, ...] = ()
 
 
 def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
@@ -69,7 +71,7 @@ def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
     full_at = facts["full_at"]
     marks = {company: datetime.fromisoformat(mark) for company, mark in facts["watermarks"].items()}
     is_ordered = facts["walks"]["is_ascending"]
-    return Reached(marks, datetime.fromisoformat(full_at) if full_at else None, is_ordered)
+    return Reached(marks, datetime.fromisoformat(full_at) if full_at else None, is_ordered, tuple(facts["asked"]))
 
 
 def readings(
@@ -78,6 +80,7 @@ def readings(
     now: datetime,
     *,
     wanted: Wanted,
+    asked: Sequence[str] = (),
     full_every_s: int,
     overlap_s: int,
 ) -> dict[str, Reading]:
@@ -88,6 +91,7 @@ def readings(
         last: the manifest of the last accepted run.
         now: when the run begins.
         wanted: by the user, for this run.
+        asked: switches that are on; with others than last time, lines that were left out before are to be found.
         full_every_s: a list that was last read in full so long ago is read in full again.
         overlap_s: how far before the watermark an incremental walk begins, for changes that became visible late.
 
@@ -104,9 +108,20 @@ def readings(
         elif trees and resource.name not in trees:
             found[resource.name] = Reading("kept")
         else:
-            reached = reached_by(last, resource.name)
-            found[resource.name] = _of_list(resource, reached, now, wanted, full_every_s, overlap_s)
+            # What hangs under a list is read with it: as long as one of them was never read in full, the list is.
+            reached = [reached_by(last, name) for name in _tree(catalogue, resource.name)]
+            is_known = all(one.full_at is not None and one.asked == tuple(asked) for one in reached)
+            is_full = wanted.is_full or (wanted.since is None and not is_known)
+            due = replace(wanted, is_full=is_full)
+            found[resource.name] = _of_list(resource, reached[0], now, due, full_every_s, overlap_s)
     return found
+
+
+def _tree(catalogue: Catalogue, name: str) -> Iterator[str]:
+    """A resource and everything that hangs under it, itself first."""
+    yield name
+    for child in catalogue.children_of(name):
+        yield from _tree(catalogue, child.name)
 
 
 def _of_list(
@@ -137,7 +152,14 @@ def lower_bound(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def reached_after(reading: Reading, before: Reached, newest: Mapping[str, datetime], *, began_at: datetime) -> Reached:
+def reached_after(
+    reading: Reading,
+    before: Reached,
+    newest: Mapping[str, datetime],
+    *,
+    began_at: datetime,
+    asked: Sequence[str] = (),
+) -> Reached:
     """How far a resource is read after a run.
 
     Args:
@@ -145,18 +167,19 @@ def reached_after(reading: Reading, before: Reached, newest: Mapping[str, dateti
         before: how far it was read before.
         newest: by company, the greatest change time that this run stored.
         began_at: when the run began to read, by our clock.
+        asked: switches that were on.
     """
     if reading.mode == "kept":
         return before
     sound = {company: mark for company, mark in newest.items() if mark <= began_at + _FUTURE}
     if reading.mode == "full":
-        return Reached({**before.watermarks, **sound}, began_at)
+        return Reached({**before.watermarks, **sound}, began_at, asked=tuple(asked))
     marks = dict(before.watermarks)
     for company, mark in sound.items():
         since, old = reading.since.get(company, reading.since.get(ANY_COMPANY)), marks.get(company)
         if since is None or (old is not None and since <= old):  # nothing was passed over
             marks[company] = max(filter(None, (old, mark)))
-    return Reached(marks, before.full_at)
+    return replace(before, watermarks=marks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from pipeline.written import (
     toml_text,
 )
 
+SWITCHES = ("include_omitted", "include_personal")
 ENVIRONMENT_PREFIX = "PROSPEND__"
 TOKEN_PLACES = ("env", "file", "command", "keyring", "credential")
 
@@ -99,6 +100,11 @@ class Extract:
     include_personal: bool = False
     include_omitted: bool = False
     resume_within: Duration = "3d"
+
+    @property
+    def switched_on(self) -> tuple[str, ...]:
+        """The switches of resources that this site asks for, sorted."""
+        return tuple(name for name in SWITCHES if getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

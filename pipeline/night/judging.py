@@ -22,7 +22,6 @@ from pipeline.totals import add_totals
 
 # Below the run's own folder, and only if the night is refused.
 FAILURES = "check_failures.json"
-_SWITCHES = ("include_personal", "include_omitted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def judge(night: Night, loaded: Loaded) -> Verdict:
     settings, achieved = night.settings, loaded.achieved
     last = night.base.run_id
     before = warehouse.earlier_figures(generation_of(night.data_dir, last)) if last else None
-    switches = frozenset(name for name in _SWITCHES if getattr(settings.extract, name))
+    switches = frozenset(settings.extract.switched_on)
     spill = loaded.staging.root
     counted = warehouse.count(loaded.built, night.catalogue, now=night.started_at, switches=switches, temp_dir=spill)
     results = (

@@ -98,11 +98,13 @@ def _reached(night: Night, read: Read, name: str, began_at: datetime) -> dict[st
     """From where a resource was read, and how far it is read now."""
     reading = night.how[name]
     newest = {company: mark for (resource, company), mark in read.newest.items() if resource == name}
-    after = reached_after(reading, reached_by(night.base.last, name), newest, began_at=began_at)
+    before, asked = reached_by(night.base.last, name), night.settings.extract.switched_on
+    after = reached_after(reading, before, newest, began_at=began_at, asked=asked)
     return {
         "since": {company: moment.isoformat() for company, moment in reading.since.items()} or None,
         "watermarks": {company: mark.isoformat() for company, mark in after.watermarks.items()},
         "full_at": after.full_at.isoformat() if after.full_at else None,
+        "asked": list(after.asked),
     }
 
 

@@ -160,7 +160,7 @@ def _scope(night: Night, known: DuckDB | None, first_limit: int) -> Scope:
         catalogue=night.catalogue,
         version=settings.site.version,
         companies=None if settings.site.companies == "all" else settings.site.companies,
-        switches=frozenset(name for name in ("include_personal", "include_omitted") if getattr(settings.extract, name)),
+        switches=frozenset(settings.extract.switched_on),
         page_limit=None if settings.api.page_limit == "auto" else settings.api.page_limit,
         first_limit=first_limit,
         concurrency=settings.api.concurrency,

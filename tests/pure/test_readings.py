@@ -34,12 +34,12 @@ BELOW = {
 def manifest(*, full_days_ago: float = 1, marks: dict[str, datetime] | None = None, is_ascending: bool = True) -> dict:
     full_at = (NOW - timedelta(days=full_days_ago)).isoformat()
     watermarks = {company: mark.isoformat() for company, mark in ({"1": MARK} if marks is None else marks).items()}
-    facts = {"watermarks": watermarks, "full_at": full_at, "walks": {"is_ascending": is_ascending}}
+    facts = {"watermarks": watermarks, "full_at": full_at, "walks": {"is_ascending": is_ascending}, "asked": []}
     return {"resources": dict.fromkeys(CATALOGUE.names, facts)}
 
 
-def planned(last=None, wanted=Wanted(), *, now=NOW, overlap_s=900):  # noqa: B008
-    return readings(CATALOGUE, last, now, wanted=wanted, full_every_s=7 * 86_400, overlap_s=overlap_s)
+def planned(last=None, wanted=Wanted(), **asked):  # noqa: B008
+    return readings(CATALOGUE, last, NOW, wanted=wanted, full_every_s=7 * 86_400, overlap_s=900, **asked)
 
 
 def modes(found) -> dict[str, set[str]]:
@@ -77,6 +77,24 @@ def test_later_nights_read_what_changed_where_the_list_can_be_asked():
 def test_a_list_is_read_in_full_when_it_is_due(last, wanted):
     """After `full_every`, on `--full`, and when there is nothing to go on from."""
     assert modes(planned(last, wanted)) == {"full": set(CATALOGUE.names)}
+
+
+def test_a_list_is_read_in_full_when_something_new_hangs_under_it():
+    """A resource added to the catalogue is read under every parent once, not only under those that change."""
+    last = manifest()
+    del last["resources"]["expense_split"]
+    found = planned(last)
+    assert {found[name].mode for name in ("claim", "expense", "expense_split")} == {"full"}
+    assert found["invoice"].mode == "incremental"
+
+
+def test_other_switches_ask_for_everything_again():
+    """Lines that were left out before hang under documents that have not changed."""
+    assert planned(manifest())["claim"].mode == "incremental"
+    assert planned(manifest(), asked=("include_personal",))["claim"].mode == "full"
+    after = reached_after(Reading("full"), BEFORE, {}, began_at=NOW, asked=("include_personal",))
+    assert after.asked == ("include_personal",)
+    assert reached_after(Reading("kept"), BEFORE, {}, began_at=NOW, asked=("include_personal",)).asked == ()
 
 
 @pytest.mark.parametrize("name", ["claim", "expense", "expense_split"])
