@@ -54,6 +54,7 @@ class Sums:
     `compared` counts rows, or documents in one currency; `incomplete` those that could not be compared because an
     amount or a currency is missing. `wrong` is cut off at a limit, `wrong_count` is not. `tie_with_all` counts the
     wrong ones that would be right if the lines that the totals leave out counted. `not_compared` says why nothing was.
+    `is_of_changes` tells that only what changed was compared, and what had been wrong before: all else was right.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Sums:
     wrong: tuple[Blamed, ...] = ()
     tie_with_all: int = 0
     not_compared: str = ""
+    is_of_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,19 @@ def _judged(found: Sums) -> CheckResult:
                 f"take these flags out of `without` in the catalogue"
             )
     else:
-        detail = found.not_compared or f"{found.compared:,} add up{left_out}"
+        which = " of what changed" if found.is_of_changes else ""
+        detail = found.not_compared or f"{found.compared:,}{which} add up{left_out}"
     return CheckResult(
         found.name,
         required=found.is_documented,
         passed=not found.wrong_count,
         detail=detail,
-        numbers=(("compared", found.compared), ("incomplete", found.incomplete), ("wrong", found.wrong_count)),
+        numbers=_numbers(found),
         blamed=found.wrong,
         blamed_count=found.wrong_count,
     )
+
+
+def _numbers(found: Sums) -> tuple[tuple[str, int], ...]:
+    counts = (("compared", found.compared), ("incomplete", found.incomplete), ("wrong", found.wrong_count))
+    return (*counts, ("skipped", 1)) if found.not_compared else counts

@@ -14,7 +14,8 @@ from pipeline.warehouse.asking import (
 )
 from pipeline.warehouse.building import build, discard, finish, sweep
 from pipeline.warehouse.content import content_hash, refuse_damage
-from pipeline.warehouse.figures import Counted, count, earlier_figures
+from pipeline.warehouse.counting import Counted, count
+from pipeline.warehouse.figures import earlier_figures
 from pipeline.warehouse.layout import fits
 from pipeline.warehouse.publishing import generations, publish, put_in_place
 from pipeline.warehouse.read import Answer, DuckDB, connect, query, snapshot_info, table_rows

@@ -111,6 +111,7 @@ def finish(
     path, where = built.path, f"finish · {built.path.name}"
     with working(where):
         with closing(duckdb.connect(str(path), config=_settings())) as connection:
+            meta.forget_failures(connection)
             meta.insert_checks(connection, built.run_id, checks)
             if manifest_sha256 is not None:
                 meta.name_manifest(connection, built.run_id, manifest_sha256)

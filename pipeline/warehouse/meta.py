@@ -127,8 +127,7 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> 
 
 
 def insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Sequence[CheckResult]) -> None:
-    """Every verdict stands in `meta.check_result`; `meta.check_failure` has the rows to blame of these alone."""
-    connection.execute("DELETE FROM meta.check_failure").fetchall()
+    """Every verdict stands in `meta.check_result`, the rows to blame in `meta.check_failure`."""
     insert(
         connection,
         "check_result",
@@ -153,6 +152,11 @@ def insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Se
         "run_id name resource key detail",
         [(run_id, one.name, row.resource, row.key, row.detail) for one in checks for row in one.blamed],
     )
+
+
+def forget_failures(connection: duckdb.DuckDBPyConnection) -> None:
+    """`meta.check_failure` is empty: it speaks of the newest run alone."""
+    connection.execute("DELETE FROM meta.check_failure").fetchall()
 
 
 def name_manifest(connection: duckdb.DuckDBPyConnection, run_id: str, sha256: str) -> None:

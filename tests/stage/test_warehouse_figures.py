@@ -17,7 +17,8 @@ from pipeline.checks import Figures, StateCount, Sums, UpdateTimes
 from pipeline.model import Blamed, CheckResult, ColumnFill
 from pipeline.resources import Catalogue, read_catalogue
 from pipeline.warehouse import Built, Parts
-from pipeline.warehouse.figures import counted, store, stored
+from pipeline.warehouse.counting import counted
+from pipeline.warehouse.figures import store, stored
 
 OWN = read_catalogue()
 ALL_LINES = frozenset({"include_personal", "include_omitted"})
