@@ -6,10 +6,9 @@ independent checker compares the warehouse with the books; at the end, earlier n
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,9 +26,8 @@ from pipeline.ops.ledger import folder_of, used_now
 from pipeline.readings import Wanted
 from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.sandbox.faults import plan
-from pipeline.settings import Budget, Settings
+from pipeline.settings import Budget, Checks, Extract, Settings
 
-IS_INCREMENTAL = "wanted" in inspect.signature(pipeline.nightly.run).parameters
 OVERLAP = timedelta(hours=3)  # late commits of the sandbox come up to two hours behind
 # Nights lie so far apart on the client's clock; all of them must stay within a day of the server's.
 _APART = timedelta(minutes=40)
@@ -95,7 +93,7 @@ class Life:
             if number:
                 self.running.advance(self.draw.choice((1, 1, 1, 2, 3)))
             self.clock.ahead += _APART
-            is_full = not IS_INCREMENTAL or number == 0 or self.draw.random() < 0.3
+            is_full = number == 0 or self.draw.random() < 0.3
             self._pass_one(number, is_full=is_full)
 
     def _pass_one(self, number: int, *, is_full: bool) -> None:
@@ -127,23 +125,22 @@ class Life:
         site, observe = self.site, lambda _: None
         if mishap == "budget":
             used = used_now(folder_of(site.storage.data_dir, site.site.name), self.clock.clock()).hour
-            room = self.draw.randint(1, 150)
+            room = self.draw.randint(1, 150 if is_full else 20)
             site = replace(site, budget=Budget(hourly=used + room, reserve_percent=0))
         elif mishap == "killed":
-            observe = _ending_at(self.draw.randint(1, 140))
+            observe = _ending_at(self.draw.randint(1, 140 if is_full else 25))
         elif mishap == "mix":
             self.running.faults(plan("mix:share=0.2", seed=self.draw.randrange(10**6)))
         elif mishap == "server-error":
             nth = self.draw.randint(1, 120)
             self.running.faults(plan(f"server-error:share={self.draw.choice((0.05, 1))}", seed=nth))
-        options = {"wanted": Wanted(is_full=is_full)} if IS_INCREMENTAL else {}
         try:
             pipeline.nightly.run(
                 site,
+                wanted=Wanted(is_full=is_full),
                 environ={TOKEN_VARIABLE: self.running.token},
                 world=self.clock.world(),
                 observe=observe,
-                **options,
             )
         except (PipelineError, Killed):
             if not mishap:
@@ -233,12 +230,18 @@ def fast_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def lived(seed: int, night_count: int, authority: Path, *, options: Mapping[str, object] | None = None) -> Life:
+def lived(seed: int, night_count: int, authority: Path) -> Life:
     """A whole history; its warehouse is gone when this returns, what was found remains."""
     draw = Random(seed)
     books = SandboxSettings(state_dir=authority, seed=seed, claims=draw.randint(8, 40))
     with fast_folder() as folder, in_thread(books) as running:
-        life = Life(running, site_of(running, folder / "data", **(options or {})), draw)
+        site = replace(
+            site_of(running, folder / "data"),
+            extract=Extract(overlap=f"{OVERLAP // timedelta(hours=1)}h", recheck_percent=draw.choice((0, 2, 20))),
+            # One deletion is a tenth of such small books; what a check holds back is its own tests' business.
+            checks=Checks(max_shrink_percent=100, max_deleted_percent=100, min_key_overlap_percent=0),
+        )
+        life = Life(running, site, draw)
         life.live(night_count)
         life.found = life.wrong()
         return life
