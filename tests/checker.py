@@ -93,6 +93,13 @@ KINDS: dict[str, Kind] = {
     ),
     "invoice_split": Kind((*_COMPANY, "invoice_id", "invoice_line_id")),
 }
+PARENT = {
+    "project_wbs": "project",
+    "expense": "claim",
+    "expense_split": "expense",
+    "invoice_line": "invoice",
+    "invoice_split": "invoice_line",
+}
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,12 @@ def books_of(records: Callable[..., Iterable[tuple[Key, Record]]], resources: It
     for name in resources:
         kind = KINDS[name]
         shown = (one for asked in kind.asked for one in records(name, None, **asked))
-        found[name] = {(*context, str(record[kind.key])): record for context, record in shown}
+        found[name] = {
+            (*context, str(record[kind.key])): record
+            for context, record in shown
+            # What hangs under a line that no list shows (personal, left out) cannot be known of.
+            if name not in PARENT or context in found[PARENT[name]]
+        }
     return found
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 import checker
-from checker import Allowed, Books, Difference, Key, Published
+from checker import PARENT, Allowed, Books, Difference, Key, Published
 from sandbox_site import TOKEN_VARIABLE, site_of
 from session_world import Jumping
 
@@ -34,13 +34,6 @@ _APART = timedelta(minutes=40)
 _BEGINS = -timedelta(hours=12)
 # Lists that can be asked for what changed, and whose records tell when; all other lists are read whole each night.
 BOUNDED = ("project", "portfolio", "claim", "invoice")
-PARENT = {
-    "project_wbs": "project",
-    "expense": "claim",
-    "expense_split": "expense",
-    "invoice_line": "invoice",
-    "invoice_split": "invoice_line",
-}
 MISHAPS = ("server-error", "mix", "budget", "killed")
 
 
