@@ -74,7 +74,8 @@ def move(source: Path, target: Path) -> None:
 def write_sealed(path: Path, content: bytes, *, mode: int = SEALED_MODE) -> None:
     """A file with exactly this content stands at `path`, whole or not at all."""
     aside = path.with_name(f".{path.name}.part")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode | 0o200)
+    aside.unlink(missing_ok=True)  # a kill between the two last steps leaves one that nobody may write to
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode | 0o200)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

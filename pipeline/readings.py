@@ -19,8 +19,6 @@ from pipeline.model import Mode
 from pipeline.resources import Catalogue, Resource
 
 LOWER_BOUND = "minUpdatedDate"
-# A change time further ahead of us than this is a mistake at the source; it must not carry the watermark with it.
-_FUTURE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,9 @@ def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
     full_at = facts["full_at"]
     marks = {company: datetime.fromisoformat(mark) for company, mark in facts["watermarks"].items()}
     is_ordered = facts["walks"]["is_ascending"]
-    return Reached(marks, datetime.fromisoformat(full_at) if full_at else None, is_ordered, tuple(facts["asked"]))
+    return Reached(
+        marks, datetime.fromisoformat(full_at) if full_at else None, is_ordered, tuple(facts.get("asked", ()))
+    )
 
 
 def readings(
@@ -171,7 +171,8 @@ def reached_after(
     """
     if reading.mode == "kept":
         return before
-    sound = {company: mark for company, mark in newest.items() if mark <= began_at + _FUTURE}
+    # A change time ahead of us must not carry the watermark over what changes until then.
+    sound = {company: min(mark, began_at) for company, mark in newest.items()}
     if reading.mode == "full":
         return Reached({**before.watermarks, **sound}, began_at, asked=tuple(asked))
     marks = dict(before.watermarks)

@@ -77,6 +77,8 @@ class Extraction:
         self.counts: dict[str, WalksDone] = {name: WalksDone(name, 0, 0, 0) for name in names}
         self.long_walks: dict[tuple[str, Context, Params], OpenWalk] = {}
         self.fresh_count = 0
+        # By resource: keys (parents' first) of records that were gone when what hangs under them was to be read.
+        self.gone: dict[str, set[tuple[str, ...]]] = {}
         # By resource: keys (parents' first) and fingerprints of the records under rechecked parents.
         self.rechecked: dict[str, list[tuple[tuple[str, ...], int]]] = {}
 
@@ -182,7 +184,13 @@ class Extraction:
         resource = walk.resource
         label = f"extract · {resource.name} · page {walk.progress.pages + 1}"
         cursor_in = walk.cursor
-        response = await self.ask(walk, label)
+        try:
+            response = await self.ask(walk, label)
+        except NotThere:
+            # A list that answers 404 is never an empty one, but its parent may have ended since it was listed.
+            if walk.cursor is not None or not await self.is_parent_gone(walk):
+                raise
+            return
         try:
             envelope = split_envelope(response.body, accepts_any=resource.accepts_any_envelope)
             keys = self.begin_children(walk, envelope)
@@ -242,6 +250,24 @@ class Extraction:
                 if smaller is None:
                     raise
                 self.limit = min(self.limit, smaller)
+
+    async def is_parent_gone(self, walk: OpenWalk) -> bool:
+        """Whether the record that a walk hangs under has ended; then it is noted, and the walk proves nothing."""
+        parent = walk.resource.parent
+        if parent is None or not self.scope.catalogue[parent].has_single:
+            return False
+        *above, (_, key) = walk.walk.context
+        if await self.single(self.scope.catalogue[parent], tuple(above), key) is not None:
+            return False
+        self.gone.setdefault(parent, set()).add(tuple(value for _, value in walk.walk.context))
+        return True
+
+    async def read_below(self, records: Iterable[tuple[Resource, Context, str]]) -> None:
+        """What hangs under some records has been read: they were found by look-ups, not in a list."""
+        for resource, context, key in records:
+            for child in self.scope.catalogue.children_of(resource.name):
+                self.open_walks(child, (*context, (child.context_names[-1], key)), purpose="lookup")
+        await self.work_off()
 
     async def single(self, resource: Resource, context: Context, key: str) -> int | None:
         """The fingerprint of one record as it is now, which is handed on; None if the source does not know it."""

@@ -43,7 +43,7 @@ def manifest_facts(night: Night, read: Read, staging: Staging, achieved: Achieve
             one.name: {
                 **{key: value for key, value in asdict(one).items() if key != "name"},
                 **_reached(night, read, one.name, began_at),
-                "walks": _walks(walks, is_ascending=one.name not in read.unordered),
+                "walks": _walks(walks, is_ascending=_is_ordered(night, read, one.name)),
             }
             for one, walks in zip(achieved.results, read.extracted.walks, strict=True)
         },
@@ -92,6 +92,12 @@ def facts_of_manifest(data_dir: Path, manifest: Mapping[str, Any]) -> RunFacts:
         checks=tuple(checks.from_document(one) for one in manifest["checks"]),
         closed_before=datetime.fromisoformat(closed_before) if closed_before else None,
     )
+
+
+def _is_ordered(night: Night, read: Read, name: str) -> bool:
+    """Whether a list's change times ascended; what a full reading found otherwise holds until the next one."""
+    is_full = night.how[name].mode == "full"
+    return name not in read.unordered and (is_full or reached_by(night.base.last, name).is_ordered)
 
 
 def _reached(night: Night, read: Read, name: str, began_at: datetime) -> dict[str, Any]:

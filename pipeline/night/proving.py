@@ -7,13 +7,12 @@ its end. What hangs under a deleted record has ended with it.
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from pipeline import warehouse
 from pipeline.checks import is_too_much
+from pipeline.decode import parent_keys
 from pipeline.extract import Extraction
 from pipeline.model import Context, Deletion
 from pipeline.night.values import Night, Vanished
@@ -21,7 +20,7 @@ from pipeline.resources import Resource
 from pipeline.snapshot import Staging
 from pipeline.warehouse import DuckDB
 
-# Of so many vanished records of one resource each is looked up; of more a sample of this size, spread evenly.
+# So many vanished records of one resource are looked up in one night.
 MOST_LOOKUPS: Final = 1000
 
 _Key = tuple[str, ...]
@@ -41,36 +40,75 @@ async def prove_deletions(
     gone: dict[str, list[_Key]] = {}
     found = []
     alive = warehouse.alive_counts(known)
+    unfit = _unfit(staging, night)
     for resource in night.catalogue:
         if night.how[resource.name].mode == "kept":
             continue
-        below = await _listed(warehouse.alive_under, known, resource, gone.get(resource.parent or "", ()))
-        unseen = await _unseen(known, extraction, staging, resource, set(below))
-        would_end = len(below) + len(unseen)
-        is_held = resource.name not in night.accepts_shrink and is_too_much(
-            would_end, alive[resource.name], night.settings.checks.max_deleted_percent
-        )
-        if is_held:
+        met = extraction.gone.get(resource.name, set())
+        below = [key for key in await _below(known, resource, gone) if key not in met]
+        shown = {*below, *met, *unfit.get(resource.name, ())}
+        unseen = [key for key in await _unseen(known, extraction, staging, resource) if key not in shown]
+        would_end = len(below) + len(unseen) + len(met)
+        is_accepted = resource.name in night.accepts_shrink
+        most_percent = night.settings.checks.max_deleted_percent
+        if not is_accepted and is_too_much(would_end, alive[resource.name], most_percent):
             found.append(Vanished(resource.name, would_end, would_end, is_held=True))
             continue
-        asked = unseen[:: max(1, math.ceil(len(unseen) / MOST_LOOKUPS))] if resource.has_single else []
-        answers = await extraction.look_up([_record(resource, key) for key in asked])
-        there = {key for key, mark in zip(asked, answers, strict=True) if mark is not None}
-        ended = [key for key in unseen if key not in there]
-        staging.add_deleted(_proven(resource, below, ended, set(asked), night.world.clock()))
-        gone[resource.name] = [*below, *ended]
-        found.append(Vanished(resource.name, would_end, len(below) + len(ended), len(asked), len(there)))
+        asked = unseen[:MOST_LOOKUPS] if resource.has_single else []
+        there = await _looked_up(extraction, known, resource, asked)
+        # What was not asked stays until the next full night, unless the user has said that so many are really gone.
+        rest = unseen[len(asked) :] if not resource.has_single or (is_accepted and not there) else []
+        ended = [*met, *(key for key in asked if key not in there)]
+        now = night.world.clock()
+        staging.add_deleted(Deletion(resource.name, key, "parent", now) for key in below)
+        staging.add_deleted(Deletion(resource.name, key, "lookup", now) for key in ended)
+        staging.add_deleted(Deletion(resource.name, key, "walk", now) for key in rest)
+        gone[resource.name] = [*below, *ended, *rest]
+        looked_up = len(asked) + len(met)
+        found.append(Vanished(resource.name, would_end, len(gone[resource.name]), looked_up, len(there)))
     return tuple(found)
 
 
-async def _unseen(
-    known: DuckDB, extraction: Extraction, staging: Staging, resource: Resource, below: Collection[_Key]
-) -> list[_Key]:
+async def _looked_up(
+    extraction: Extraction, known: DuckDB, resource: Resource, keys: Sequence[_Key]
+) -> dict[_Key, int]:
+    """Fingerprints of those records that answer; what hangs under one that is not as it was has been read, too."""
+    records = [_record(resource, key) for key in keys]
+    answers = await extraction.look_up(records)
+    there = {key: mark for key, mark in zip(keys, answers, strict=True) if mark is not None}
+    changed = []
+    for key, record in zip(keys, records, strict=True):
+        before = warehouse.known_fingerprints(known, resource, record[1], [record[2]])
+        if key in there and before.get(record[2]) != there[key]:
+            changed.append(record)
+    await extraction.read_below(changed)
+    return there
+
+
+async def _below(known: DuckDB, resource: Resource, gone: Mapping[str, Sequence[_Key]]) -> list[_Key]:
+    """Keys that were alive and hang under a record that has ended."""
+    return await _listed(warehouse.alive_under, known, resource, tuple(gone.get(resource.parent or "", ())))
+
+
+async def _unseen(known: DuckDB, extraction: Extraction, staging: Staging, resource: Resource) -> list[_Key]:
     """Keys that were alive, and that the complete walks of this run should have shown and did not."""
     if extraction.is_incremental_list(resource) and extraction.scope.reading(resource.name).mode == "incremental":
         return []  # what did not change is not shown: that proves nothing
+    childless = None
+    if resource.only_when is not None and resource.parent is not None:
+        childless = (extraction.scope.catalogue[resource.parent], staging.written(resource.parent))
     incoming, covered = staging.written(resource.name), staging.pages_written()
-    return [key for key in await _listed(warehouse.vanished, known, resource, covered, incoming) if key not in below]
+    return await _listed(warehouse.vanished, known, resource, covered, incoming, childless)
+
+
+def _unfit(staging: Staging, night: Night) -> dict[str, set[_Key]]:
+    """By resource, the keys of quarantined records: they were shown, though they stand in no part."""
+    found: dict[str, set[_Key]] = {}
+    for one in staging.quarantined():
+        (named,) = parent_keys((one.raw,), night.catalogue[one.resource])
+        if named is not None:
+            found.setdefault(one.resource, set()).add((*(key for _, key in one.context), named.key))
+    return found
 
 
 async def _listed(query: Callable[..., Iterable[_Key]], *arguments: object) -> list[_Key]:
@@ -80,12 +118,3 @@ async def _listed(query: Callable[..., Iterable[_Key]], *arguments: object) -> l
 
 def _record(resource: Resource, key: _Key) -> tuple[Resource, Context, str]:
     return resource, tuple(zip(resource.context_names, key, strict=False)), key[-1]
-
-
-def _proven(
-    resource: Resource, below: Iterable[_Key], ended: Iterable[_Key], asked: Collection[_Key], now: datetime
-) -> Iterator[Deletion]:
-    for key in below:
-        yield Deletion(resource.name, key, "parent", now)
-    for key in ended:
-        yield Deletion(resource.name, key, "lookup" if key in asked else "walk", now)

@@ -133,11 +133,12 @@ class _Storing:
     def __call__(self, resource: Resource, pages: Sequence[Page]) -> None:
         decoded = decode_pages(pages, resource, run_id=self.night.run_id)
         proofs = [page.proof for page in pages if page.proof is not None]
-        if self.night.catalogue.depth(resource.name) == 1:
+        # A record that was looked up says nothing of how far its list was read.
+        is_walk = bool(proofs) and proofs[0].purpose != "lookup"
+        if is_walk and self.night.catalogue.depth(resource.name) == 1:
             proofs = list(stamped(proofs, decoded.table, resource))
             with self._lock:
-                walked = [proof for proof in proofs if proof.purpose != "lookup"]
-                self._proofs.setdefault(resource.name, []).extend(walked)
+                self._proofs.setdefault(resource.name, []).extend(proofs)
                 for company, mark in newest_by_company(decoded.table, resource).items():
                     self.newest[resource.name, company] = max(mark, self.newest.get((resource.name, company), mark))
         self.staging.add(resource, decoded)

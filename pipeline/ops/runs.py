@@ -26,8 +26,11 @@ def generation_of(data_dir: Path, run_id: str) -> Path:
 
 
 def free_run_id(data_dir: Path, started_at: datetime) -> str:
-    """The UTC start as a name, with -2 and on when that is taken."""
-    stamp = f"{started_at:{_STAMP}}"
+    """The UTC start as a name, with -2 and on when that is taken.
+
+    Never one that sorts before an earlier run's: a clock that was set back must not reorder the chain of runs.
+    """
+    stamp = max([f"{started_at:{_STAMP}}", *(path.name[:_STAMP_LENGTH] for path in (data_dir / "runs").glob("2*Z*"))])
     for number in range(1, 1000):
         run_id = stamp if number == 1 else f"{stamp}-{number}"
         taken = (data_dir / "runs" / run_id, generation_of(data_dir, run_id), data_dir / "staging" / run_id)

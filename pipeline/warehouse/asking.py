@@ -97,6 +97,7 @@ def vanished(
     resource: Resource,
     covered: Sequence[Path] | None,
     incoming: Iterable[Path],
+    childless: tuple[Resource, Sequence[Path]] | None = None,
 ) -> Iterator[Key]:
     """The keys of rows under covered parents that are not among the records of some parts.
 
@@ -107,6 +108,8 @@ def vanished(
         resource: whose rows.
         covered: `_pages` parts, which name the contexts that were walked to their end; None for all there are.
         incoming: the parts of the run that walked them.
+        childless: the parent resource and its parts in that run: what says by the flag `only_when` that nothing hangs
+            under it covers its context, too.
     """
     table = tables_of(resource)[0]
     above = table.key[:-1]
@@ -114,7 +117,10 @@ def vanished(
         _given(connection, "_incoming", table.key, _of_parts(incoming, resource))
         where = ""
         if covered is not None:
-            _given(connection, "_covered", above, _contexts(covered, resource))
+            batches = [_contexts(covered, resource)]
+            if childless is not None and resource.only_when is not None:
+                batches.append(_flagged_off(*childless, resource.only_when))
+            _given(connection, "_covered", above, chain.from_iterable(batches))
             where = f"SEMI JOIN temp._covered AS covered ON {equal('held', above, 'covered', above) or 'true'} "
     return _keys(
         connection,
@@ -207,6 +213,15 @@ def _marked(keys: Sequence[Key], marks: pa.Array[pa.StringScalar]) -> Iterator[p
     for batch in _batched(keys):
         yield batch.append_column("mark", marks.slice(start, batch.num_rows))
         start += batch.num_rows
+
+
+def _flagged_off(parent: Resource, files: Sequence[Path], flag: str) -> Iterator[pa.RecordBatch]:
+    """The keys of a resource's records whose flag is false."""
+    for file in files:
+        for batch in _read(file, (*parent.identity, flag)):
+            columns = batch.to_pydict()
+            keys = zip(*(columns[name] for name in parent.identity), strict=True)
+            yield from _batched([key for key, is_on in zip(keys, columns[flag], strict=True) if is_on is False])
 
 
 def _batched(keys: Iterable[Key]) -> Iterator[pa.RecordBatch]:
