@@ -37,9 +37,19 @@ class Achieved:
     pages_kept: int = 0
 
 
-def reading_of(settings: Settings, catalogue: Catalogue, base: str | None, how: Mapping[str, Reading]) -> str:
-    """Names all that decides what a run reads: a later run may use its pages only if that is the same."""
-    decides = (settings.site, settings.api.page_limit, settings.extract, catalogue.text_sha256, versions(), base, how)
+def reading_of(
+    settings: Settings,
+    catalogue: Catalogue,
+    base: str | None,
+    how: Mapping[str, Reading],
+    bearer: tuple[str | None, ...],
+) -> str:
+    """Names all that decides what a run reads: a later run may use its pages only if that is the same.
+
+    `bearer` is who the token says it speaks for: another one may see other records.
+    """
+    decided = (settings.site, settings.api.page_limit, settings.extract, catalogue.text_sha256, versions())
+    decides = (*decided, base, how, bearer)
     return sha256(repr(decides).encode()).hexdigest()
 
 

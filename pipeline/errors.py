@@ -45,7 +45,7 @@ class PipelineError(Exception):
 
     exit_code: ClassVar[int] = EXIT_INTERNAL
     title: ClassVar[str] = "FAILED"
-    keeps_pages: ClassVar[bool] = False  # whether what was read so far is sound, and a later run may go on from it
+    keeps_pages: bool = False  # whether what was read so far is sound, and a later run may go on from it
     default_do: ClassVar[str] = "report this as a bug; readers are unaffected"
 
     def __init__(self, what: str, *, where: str = "", state: str = "", do: str = "") -> None:

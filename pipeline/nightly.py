@@ -59,7 +59,7 @@ from pipeline.ops import records, runs
 from pipeline.ops.lock import run_lock
 from pipeline.ops.places import refuse_shared
 from pipeline.ops.surroundings import ignored
-from pipeline.ops.token_source import find_token
+from pipeline.ops.token_source import Surroundings, find_token
 from pipeline.readings import Wanted
 from pipeline.resources import read_catalogue
 from pipeline.settings import Settings, seconds_of
@@ -106,9 +106,10 @@ def run(
         PipelineError: nothing was published. Its class is the exit code, its lines say what to do.
     """
     world = world or real_world()
+    environ = Surroundings(os.environ if environ is None else environ)
     with runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
         asked = (wanted or Wanted(), frozenset(accepts_shrink))
-        return _begun(settings, os.environ if environ is None else environ, world, observe, on_report, asked)
+        return _begun(settings, environ, world, observe, on_report, asked)
 
 
 def _begun(
@@ -186,8 +187,11 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
     base = Base(accepted_runs(night.data_dir))
     how = readings_of(night.settings, night.catalogue, base.last, night.started_at, night.wanted)
     night = replace(night, base=base, how=how)
+    bearer = auth.passport(token, night.started_at)
     began = Began(
-        night.run_id, night.started_at, reading_of(night.settings, night.catalogue, night.base.run_id, night.how)
+        night.run_id,
+        night.started_at,
+        reading_of(night.settings, night.catalogue, night.base.run_id, night.how, (bearer.site, bearer.subject)),
     )
     lefts = earlier.judged(night.data_dir, began, within_s=seconds_of(night.settings.extract.resume_within))
     used = next((left for left, not_used in lefts if not not_used), None)

@@ -115,7 +115,7 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
     now = datetime.now(UTC)
     passport = auth.passport(secret, now)
     auth.refuse_expired(passport, now, place=place_of(settings.token), zone=ZoneInfo(settings.site.timezone))
-    response = asyncio.run(_companies_answer(settings, secret))
+    response, advice = asyncio.run(_companies_answer(settings, secret))
     company = read_catalogue(settings.api.resources)["company"]
     try:
         envelope = split_envelope(response.body, accepts_any=company.accepts_any_envelope)
@@ -127,6 +127,7 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
             "base_url": settings.site.base_url,
             "companies": _companies(envelope.records, company),
             "more_companies": envelope.next_cursor is not None,
+            "advice": advice,
             **passport_document(passport, response.received_at, settings),
         },
         as_json=as_json,
@@ -139,8 +140,8 @@ def _found(settings: Settings) -> Secret:
     return find_token(settings.token, guarded_environment(settings.token, os.environ))
 
 
-async def _companies_answer(settings: Settings, secret: Secret) -> Response:
-    """The answer to one request for the first page of companies, without another attempt."""
+async def _companies_answer(settings: Settings, secret: Secret) -> tuple[Response, list[str]]:
+    """The answer to one request for the first page of companies, without another attempt; what is to be known of it."""
     from pipeline.extract import filled_path
     from pipeline.model import Request
     from pipeline.nightly import real_world
@@ -157,7 +158,7 @@ async def _companies_answer(settings: Settings, secret: Secret) -> Response:
         async with open_session(settings.api, settings.site.base_url, secret, world, count=ledger.count) as session:
             session.policy = RetryPolicy(attempts=1)
             # No `limit`: the list documents no parameters, and a refused one would cost a second request.
-            return await session.send(Request(path, (), company.name, _WHERE))
+            return await session.send(Request(path, (), company.name, _WHERE)), session.advice
 
 
 def _companies(records: tuple[bytes, ...], company: Any) -> list[dict[str, str | None]]:
@@ -167,7 +168,10 @@ def _companies(records: tuple[bytes, ...], company: Any) -> list[dict[str, str |
     found: list[dict[str, str | None]] = []
     for record, key in zip(records, parent_keys(records, company), strict=True):
         if key is not None:
-            name = json.loads(bytes(record)).get("name")
+            try:
+                name = json.loads(bytes(record)).get("name")
+            except (ValueError, RecursionError):  # a number of 5,000 digits, a nest: the key is sound all the same
+                name = None
             found.append({"id": key.key, "name": name if isinstance(name, str) else None})
     return found
 
@@ -176,6 +180,8 @@ def _tell(document: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
+    for told in document["advice"]:
+        click.echo(f"note: {told}", err=True)
     companies = document["companies"]
     more = ", and there are more" if document["more_companies"] else ""
     click.echo(f"accepted by {document['base_url']}")

@@ -24,7 +24,8 @@ _WAITING_CHILDREN = 4096
 class OpenWalk:
     """A walk under way and the cursor of its next page.
 
-    `round_number` tells the walks of several catch-ups apart; `restarts` counts how often this one began anew.
+    `round_number` tells the walks of several catch-ups apart; `restarts` counts how often this one began anew, `turn`
+    how often those above it had, when it was opened.
     """
 
     walk: Walk
@@ -33,6 +34,7 @@ class OpenWalk:
     purpose: Purpose = "main"
     round_number: int = 0
     restarts: int = 0
+    turn: int = 0
     cursor: str | None = None
     limit: int = 0
     pages: int = 0

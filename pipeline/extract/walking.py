@@ -35,6 +35,8 @@ from pipeline.resources import Resource
 # Pages are handed on when this much raw JSON, or this many pages, have gathered.
 _BLOCK_BYTES = 8 * 1024 * 1024
 _BLOCK_PAGES = 4096
+# More records on a page than this, and than ten times those asked for, are no page: each may open further walks.
+_MOST_RECORDS = 10_000
 # How often a walk whose cursor the source no longer takes begins anew. It never goes on from a guess.
 _NEW_BEGINNINGS = 2
 # How often a catch-up is repeated while it still brings something new.
@@ -158,14 +160,23 @@ class Extraction:
         await self.hand_on_all()
 
     def open_walks(
-        self, resource: Resource, context: Context, *, purpose: Purpose = "main", round_number: int = 0
+        self,
+        resource: Resource,
+        context: Context,
+        *,
+        purpose: Purpose = "main",
+        round_number: int = 0,
+        turn: int = 0,
     ) -> None:
-        """Queue one walk for each of the resource's parameter sets under one parent."""
+        """Queue one walk for each of the resource's parameter sets under one parent.
+
+        Under a walk that began anew it asks in another `turn`: the first answer may be older than the parent.
+        """
         path = filled_path(resource.path, self.scope.version, context)
         switched = tuple((name, "true") for name, wanted in resource.switches if wanted in self.scope.switches)
         for params in resource.requests:
             walk = Walk(resource.name, context, (*params, *switched, *self.lower_bound_of(resource, context)))
-            self.queue(OpenWalk(walk, resource, path, purpose, round_number))
+            self.queue(OpenWalk(walk, resource, path, purpose, round_number, turn=turn))
 
     def lower_bound_of(self, resource: Resource, context: Context) -> Params:
         """The filter of an incremental list, nothing for one that is read in full."""
@@ -193,6 +204,10 @@ class Extraction:
             return
         try:
             envelope = split_envelope(response.body, accepts_any=resource.accepts_any_envelope)
+            if len(envelope.records) > max(_MOST_RECORDS, 10 * walk.limit):
+                raise SecurityStop(
+                    f"a page holds {len(envelope.records):,} records, though {walk.limit:,} were asked for"
+                )
             keys = self.begin_children(walk, envelope)
             goes_on = walk.progress.advance(envelope.next_cursor, keys)
         except PipelineError as error:
@@ -215,7 +230,7 @@ class Extraction:
             context=tuple(key for _, key in walk.walk.context),
             params=walk.walk.params,
             purpose=walk.purpose,
-            turn=walk.restarts + (_NEW_BEGINNINGS + 1) * walk.round_number,
+            turn=_turn_of(walk) + 1000 * walk.round_number,
             number=walk.pages,
             ordinal=self.ordinals[name],
             cursor_in=_hashed(cursor_in),
@@ -237,7 +252,7 @@ class Extraction:
             cursor = (("cursor", walk.cursor),) if walk.cursor is not None else ()
             # Filters are sent again with every cursor: whether a cursor remembers them is not documented.
             params = (*walk.walk.params, ("limit", str(walk.limit)), *cursor)
-            name, asked = walk.resource.name, (walk.purpose, walk.round_number, walk.restarts)
+            name, asked = walk.resource.name, (walk.purpose, walk.round_number, _turn_of(walk))
             try:
                 return await self.send(Request(walk.path, params, name, label, *asked))
             except (RequestRefused, NotThere) as refused:
@@ -343,7 +358,13 @@ class Extraction:
             for parent in parents:
                 if parent is not None and _has_children(parent, position):
                     below = (*context, (child.context_names[-1], parent.key))
-                    self.open_walks(child, below, purpose=walk.purpose, round_number=walk.round_number)
+                    self.open_walks(
+                        child,
+                        below,
+                        purpose=walk.purpose,
+                        round_number=walk.round_number,
+                        turn=walk.turn + walk.restarts,
+                    )
         return keys
 
     def is_incremental_list(self, resource: Resource) -> bool:
@@ -370,6 +391,11 @@ class Extraction:
         self.gathered_bytes[resource.name] = 0
         if pages:
             await self.deliver(resource, pages)
+
+
+def _turn_of(walk: OpenWalk) -> int:
+    """Tells the same question apart that a run asks again because a walk, or one above it, began anew."""
+    return walk.turn * (_NEW_BEGINNINGS + 1) + walk.restarts
 
 
 def _has_children(parent: ParentKey, flag: int | None) -> bool:

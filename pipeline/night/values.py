@@ -59,7 +59,7 @@ class Night:
     started_at: datetime
     world: World
     observe: Observe
-    renew: Callable[[], Secret]
+    renew: Callable[[], Secret] = field(repr=False)
     wanted: Wanted = field(default_factory=Wanted)
     accepts_shrink: frozenset[str] = frozenset()
     base: Base = field(default_factory=Base)

@@ -34,6 +34,7 @@ class Ledger:
     _file: int = field(default=-1, repr=False)
     _used_hour: int = 0
     _used_month: int = 0
+    _size_bytes: int = 0
 
     def count(self, resource: str) -> None:
         """One more call is on record and may be made.
@@ -46,13 +47,21 @@ class Ledger:
         if not self._hour_began_at <= now < self._hour_ends_at:
             self._turn_to(now)
         if self.budget.hourly is not None or self.budget.monthly is not None:
+            self._see_others(now)
             budget.refuse_if_spent(self.budget, budget.Used(self._used_hour, self._used_month), now)
         try:
-            os.write(self._file, f"{resource}\n".encode())
+            self._size_bytes += os.write(self._file, f"{resource}\n".encode())
         except OSError as error:
             raise os_failure(error, f"call ledger · {self.folder}") from error
         self._used_hour += 1
         self._used_month += 1
+
+    def _see_others(self, now: datetime) -> None:
+        """Count again if another process has written into this hour's file meanwhile."""
+        if os.fstat(self._file).st_size != self._size_bytes:
+            used = used_now(self.folder, now)
+            self._used_hour, self._used_month = used.hour, used.month
+            self._size_bytes = os.fstat(self._file).st_size
 
     def close(self) -> None:
         """Nothing is counted any more."""
@@ -68,6 +77,7 @@ class Ledger:
             path = self.folder / f"{now:{_HOUR}}.log"
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
             used = used_now(self.folder, now)
+            self._size_bytes = os.fstat(self._file).st_size
         self._used_hour, self._used_month = used.hour, used.month
         self._hour_began_at = now.replace(minute=0, second=0, microsecond=0)
         self._hour_ends_at = self._hour_began_at + timedelta(hours=1)

@@ -30,8 +30,19 @@ def find_token(settings: Token, environ: Mapping[str, str]) -> Secret:
     """The token from the place that `settings` names.
 
     Raises:
-        TokenError: nothing there, unreadable by us, readable by others, or malformed.
+        TokenError: nothing there, unreadable by us, readable by others, or malformed. No frame that held what was found
+            stands in its traceback.
     """
+    try:
+        return _found(settings, environ)
+    except TokenError as error:
+        failure = error.with_traceback(None)
+    failure.__context__ = failure.__cause__ = None  # an error of decoding holds the bytes
+    environ = {}
+    raise failure
+
+
+def _found(settings: Token, environ: Mapping[str, str]) -> Secret:
     place = place_of(settings)
     if settings.env is not None:
         return token_from_environment(settings.env, environ)
@@ -59,6 +70,13 @@ def place_of(settings: Token) -> str:
     return f"[token] credential {settings.credential}" if settings.credential is not None else "[token]"
 
 
+class Surroundings(dict[str, str]):
+    """The environment's variables, which a traceback with locals does not show: the token may stand among them."""
+
+    def __repr__(self) -> str:
+        return f"Surroundings({len(self)} variables)"
+
+
 def guarded_environment(settings: Token, environ: MutableMapping[str, str]) -> dict[str, str]:
     """The environment as it is, for `find_token`; the token's variable is then taken out of `environ` itself.
 
@@ -66,7 +84,7 @@ def guarded_environment(settings: Token, environ: MutableMapping[str, str]) -> d
     nor, on Linux, to another process of the same user. For commands, once, before they read a token.
     """
     forbid_dumps()
-    before = dict(environ)
+    before = Surroundings(environ)
     if settings.env is not None:
         environ.pop(settings.env, None)
     return before

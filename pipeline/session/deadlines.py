@@ -7,6 +7,7 @@ coarser: it strikes up to a fifth of a deadline late, and never early. Connectin
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -100,11 +101,12 @@ class Deadlines:
 
 
 class WatchedConnector(aiohttp.TCPConnector):
-    """Tells the deadlines when an attempt has its connection."""
+    """Tells the deadlines when an attempt has its connection, and lets it go only when it may be sent."""
 
-    def __init__(self, deadlines: Deadlines, **options: object) -> None:
+    def __init__(self, deadlines: Deadlines, until_free: Callable[[], Awaitable[None]], **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type] # handed on as they are
         self._deadlines = deadlines
+        self._until_free = until_free
 
     async def connect(
         self,
@@ -114,5 +116,10 @@ class WatchedConnector(aiohttp.TCPConnector):
     ) -> aiohttp.connector.Connection:
         """A connection, from the pool or new."""
         connection = await super().connect(req, traces, timeout)
+        try:
+            await self._until_free()
+        except BaseException:
+            connection.close()
+            raise
         self._deadlines.connected()
         return connection

@@ -63,9 +63,9 @@ def translated(
     if isinstance(error, OSError) and error.errno in (errno.ENFILE, errno.EMFILE):
         return LocalResource("too many open files", do="raise the limit (ulimit -n), run again")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
-        return _tls_failure(error, f"{error.host}:{error.port}", now)
+        return _on_the_way(_tls_failure(error, f"{error.host}:{error.port}", now))
     if proxy is not None:
-        return _proxy_failure(error, host, proxy)
+        return _on_the_way(_proxy_failure(error, host, proxy))
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return _no_connection(error, host)
     if isinstance(error, TimeoutError):
@@ -79,6 +79,13 @@ def translated(
     if isinstance(error, OSError):
         return Retryable(f"{host}: {_reason(error)}", Kind.BROKEN)
     return SourceUnavailable(f"the request to {host} failed ({type(error).__name__})")
+
+
+def _on_the_way(failure: PipelineError | Retryable) -> PipelineError | Retryable:
+    """The same; what went wrong before the source was reached says nothing against what it has sent before."""
+    if isinstance(failure, PipelineError):
+        failure.keeps_pages = True
+    return failure
 
 
 def late(origin: URL) -> Retryable:

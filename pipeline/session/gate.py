@@ -67,6 +67,11 @@ class Gate:
             return max(self.not_before_s, circuit.probe_at_s(self.circuit, self.limits)), 1
         return self.not_before_s, self.pace.allowed
 
+    async def until_free(self) -> None:
+        """No hold lasts: one may have been asked for while a request that had entered was still connecting."""
+        while (wait_s := self.not_before_s - self.world.monotonic()) > 0:
+            await self.world.sleep(wait_s)
+
     def answered(self, began_s: float) -> None:
         """A whole answer came to the request that entered at `began_s`."""
         self.pace = pace.answered(self.pace, began_s=began_s, now_s=self.world.monotonic())

@@ -63,7 +63,10 @@ async def open_session(
     proxy = URL(api.proxy) if api.proxy is not None else None
     names = PublicNames(resolver or aiohttp.ThreadedResolver(), chosen=proxy.host if proxy else None)
     deadlines = Deadlines(read_s=api.read_timeout_s, request_s=api.request_timeout_s)
-    connector = WatchedConnector(deadlines, limit=0, ssl=tls_context(api.ca_file), ttl_dns_cache=300, resolver=names)
+    gate = Gate(world, begun(api.concurrency, window))
+    connector = WatchedConnector(
+        deadlines, gate.until_free, limit=0, ssl=tls_context(api.ca_file), ttl_dns_cache=300, resolver=names
+    )
     deadline = asyncio.timeout(api.run_deadline_s)
     try:
         async with (
@@ -84,7 +87,7 @@ async def open_session(
                 URL(base_url.rstrip("/") + "/"),
                 token,
                 world,
-                Gate(world, begun(api.concurrency, window)),
+                gate,
                 Bodies(api.max_body_mb * 1024 * 1024, api.concurrency),
                 deadlines,
                 deadline_s=world.monotonic() + api.run_deadline_s,

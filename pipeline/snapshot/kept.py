@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -147,7 +147,7 @@ def go_on(left: Left, folder: Path) -> KeptPages:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What an earlier run left: its pages, and since when. `is_barren` tells that it only took pages over."""
+    """What an earlier run left: its pages, when the last one was kept, whether it only took them over (`is_barren`)."""
 
     path: Path
     run_id: str
@@ -156,6 +156,7 @@ class Left:
     pages: int
     whole_bytes: int
     is_barren: bool
+    last_at: datetime
 
 
 def left_by_earlier(data_dir: Path, run_id: str) -> tuple[Left, ...]:
@@ -180,7 +181,7 @@ def why_not(left: Left, *, reading: str, now: datetime, within_s: int, was_kille
     """Why a run that is to read `reading` must not go on from what was left; "" if it may."""
     if left.began.reading != reading:
         return "what is to be read has changed (settings, catalogue or program version)"
-    if (now - left.began.began_at).total_seconds() >= within_s:
+    if (now - left.last_at).total_seconds() >= within_s:
         return "they are older than extract.resume_within"
     if left.is_barren and was_killed:
         return "a run that went on from them was killed before it read any more"
@@ -205,7 +206,8 @@ def _left(path: Path) -> Left:
             is_barren = False
     if began is None:
         raise ValueError("no first entry")
-    return Left(path, path.parent.name, began, tuple(earlier), pages, end, is_barren)
+    last_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return Left(path, path.parent.name, began, tuple(earlier), pages, end, is_barren, last_at)
 
 
 def _pages(path: Path) -> Iterator[tuple[int, int]]:
