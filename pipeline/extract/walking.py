@@ -12,10 +12,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
-from urllib.parse import quote
 
-from pipeline.decode import Envelope, ParentKey, fingerprint, parent_keys, split_envelope
+from pipeline.decode import Envelope, fingerprint, parent_keys, split_envelope
 from pipeline.errors import (
     ConfigError,
     NotThere,
@@ -27,7 +25,8 @@ from pipeline.errors import (
 from pipeline.extract.frontier import Frontier, OpenWalk, worst
 from pipeline.extract.known import Known
 from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone
-from pipeline.model import Context, Observe, Page, PageProof, PageRead, Params, Purpose, Request, Response, Send, Walk
+from pipeline.extract.steps import begin_anew, filled_path, has_children, proven_page, turn_of, with_lower_bound
+from pipeline.model import Context, Observe, Page, PageRead, Params, Purpose, Request, Response, Send, Walk
 from pipeline.paginate import next_limit
 from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
 from pipeline.resources import Resource
@@ -37,8 +36,6 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 _BLOCK_PAGES = 4096
 # More records on a page than this, and than ten times those asked for, are no page: each may open further walks.
 _MOST_RECORDS = 10_000
-# How often a walk whose cursor the source no longer takes begins anew. It never goes on from a guess.
-_NEW_BEGINNINGS = 2
 # How often a catch-up is repeated while it still brings something new.
 _CATCH_UPS = 3
 
@@ -104,7 +101,7 @@ class Extraction:
             for walk in tuple(self.long_walks.values()):
                 moment = since.get((walk.resource.name, walk.walk.context[0][1]))
                 if moment is not None:
-                    params = _with_lower_bound(walk.walk.params, moment)
+                    params = with_lower_bound(walk.walk.params, moment)
                     self.queue(
                         OpenWalk(replace(walk.walk, params=params), walk.resource, walk.path, "catch_up", number)
                     )
@@ -225,22 +222,9 @@ class Extraction:
     def page_of(self, walk: OpenWalk, envelope: Envelope, response: Response, cursor_in: str | None) -> Page:
         """The records of an answer, with what proves their place."""
         name = walk.resource.name
-        proof = PageProof(
-            resource=name,
-            context=tuple(key for _, key in walk.walk.context),
-            params=walk.walk.params,
-            purpose=walk.purpose,
-            turn=_turn_of(walk) + 1000 * walk.round_number,
-            number=walk.pages,
-            ordinal=self.ordinals[name],
-            cursor_in=_hashed(cursor_in),
-            cursor_out=_hashed(envelope.next_cursor),
-            record_count=len(envelope.records),
-            received_at=response.received_at,
-            body_sha256=sha256(response.body).hexdigest(),
-        )
+        page = proven_page(walk, envelope, response, cursor_in=cursor_in, ordinal=self.ordinals[name])
         self.ordinals[name] += 1
-        return Page(walk.walk, proof.ordinal, envelope.records, response.received_at, proof)
+        return page
 
     async def ask(self, walk: OpenWalk, label: str) -> Response:
         """The next page's answer; a refused page size is lowered for all walks to come, at the cost of a call.
@@ -252,12 +236,12 @@ class Extraction:
             cursor = (("cursor", walk.cursor),) if walk.cursor is not None else ()
             # Filters are sent again with every cursor: whether a cursor remembers them is not documented.
             params = (*walk.walk.params, ("limit", str(walk.limit)), *cursor)
-            name, asked = walk.resource.name, (walk.purpose, walk.round_number, _turn_of(walk))
+            name, asked = walk.resource.name, (walk.purpose, walk.round_number, turn_of(walk))
             try:
                 return await self.send(Request(walk.path, params, name, label, *asked))
             except (RequestRefused, NotThere) as refused:
                 if walk.cursor is not None:
-                    _begin_anew(walk, refused)
+                    begin_anew(walk, refused)
                     continue
                 # A refused cursor is no sign of a refused page size: a walk that began anew keeps its own.
                 may_lower = self.scope.page_limit is None and not walk.restarts and isinstance(refused, RequestRefused)
@@ -356,7 +340,7 @@ class Extraction:
         for child in children:
             position = flags.index(child.only_when) if child.only_when else None
             for parent in parents:
-                if parent is not None and _has_children(parent, position):
+                if parent is not None and has_children(parent, position):
                     below = (*context, (child.context_names[-1], parent.key))
                     self.open_walks(
                         child,
@@ -391,52 +375,3 @@ class Extraction:
         self.gathered_bytes[resource.name] = 0
         if pages:
             await self.deliver(resource, pages)
-
-
-def _turn_of(walk: OpenWalk) -> int:
-    """Tells the same question apart that a run asks again because a walk, or one above it, began anew."""
-    return walk.turn * (_NEW_BEGINNINGS + 1) + walk.restarts
-
-
-def _has_children(parent: ParentKey, flag: int | None) -> bool:
-    return flag is None or parent.flags[flag] is not False
-
-
-def _with_lower_bound(params: Params, moment: datetime) -> Params:
-    return (*((name, value) for name, value in params if name != LOWER_BOUND), (LOWER_BOUND, lower_bound(moment)))
-
-
-def _hashed(cursor: str | None) -> str | None:
-    return None if cursor is None else sha256(cursor.encode()).hexdigest()[:16]
-
-
-def _begin_anew(walk: OpenWalk, refused: PipelineError) -> None:
-    """The walk's next page is its first again; what it has read so far stays, and newer versions replace it.
-
-    Raises:
-        SourceContractBroken: it has begun anew often enough.
-    """
-    if walk.restarts == _NEW_BEGINNINGS:
-        raise SourceContractBroken(
-            f"the source gave up the walk's cursor on each of {walk.restarts + 1} tries ({refused.what}); "
-            f"{walk.progress.pages:,} pages were read in all",
-            do="ask ProSpend how long cursors live; a greater api.concurrency or api.page_limit makes walks shorter",
-        ) from None
-    walk.restarts += 1
-    walk.cursor = None
-    walk.pages = 0
-    walk.progress = walk.progress.begun_anew()
-
-
-def filled_path(template: str, version: str, context: Context) -> str:
-    """A resource's path with the parents' keys in it, percent-encoded.
-
-    Raises:
-        SecurityStop: a key would change the path's shape.
-    """
-    values = {"version": version}
-    for name, key in context:
-        if key in (".", "..") or len(key) > 512 or not key.isprintable():
-            raise SecurityStop(f"a key of {name} that cannot stand in a path was refused")
-        values[name] = quote(key, safe="")
-    return template.format_map(values)

@@ -95,7 +95,7 @@ def sampled_keys(connection: duckdb.DuckDBPyConnection, resource: Resource, buck
 def vanished(
     connection: duckdb.DuckDBPyConnection,
     resource: Resource,
-    covered: Sequence[Path] | None,
+    covered: Iterable[Key] | Iterable[Path] | Path | None,
     incoming: Iterable[Path],
     childless: tuple[Resource, Sequence[Path]] | None = None,
 ) -> Iterator[Key]:
@@ -106,7 +106,8 @@ def vanished(
     Args:
         connection: to the last generation.
         resource: whose rows.
-        covered: `_pages` parts, which name the contexts that were walked to their end; None for all there are.
+        covered: the contexts that were walked to their end, as values of the parents' keys or as `_pages` parts; None
+            for all there are.
         incoming: the parts of the run that walked them.
         childless: the parent resource and its parts in that run: what says by the flag `only_when` that nothing hangs
             under it covers its context, too.
@@ -201,9 +202,13 @@ def _of_parts(files: Iterable[Path], resource: Resource) -> Iterator[pa.RecordBa
         yield from _read(file, resource.identity)
 
 
-def _contexts(covered: Sequence[Path], resource: Resource) -> Iterator[pa.RecordBatch]:
-    for file in covered:
-        for batch in _read(file, ("resource", "context")):
+def _contexts(covered: Iterable[Key] | Iterable[Path] | Path, resource: Resource) -> Iterator[pa.RecordBatch]:
+    steps: Iterable[Key | Path] = (covered,) if isinstance(covered, Path) else covered
+    for step in steps:
+        if not isinstance(step, Path):
+            yield from _batched([step])
+            continue
+        for batch in _read(step, ("resource", "context")):
             found = (row["context"] for row in batch.to_pylist() if row["resource"] == resource.name)
             yield from _batched(dict.fromkeys(map(tuple, found)))
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.decode import fingerprint
-from pipeline.errors import NotThere, SourceContractBroken
+from pipeline.errors import NotThere, SecurityStop, SourceContractBroken
 from pipeline.extract import Extraction, Scope
 from pipeline.model import Page, Request, Response
 from pipeline.readings import Reading
@@ -214,3 +214,66 @@ def test_every_page_proves_its_place():
     assert proofs[-1].cursor_out is None
     assert [proof.cursor_out for proof in proofs[:-1]] == [proof.cursor_in for proof in proofs[1:]]
     assert {proof.context for proof in proofs} == {("1",)}
+
+
+@dataclass
+class Ending(Source):
+    """The expenses of one claim answer 404; the claim itself, too, if it has ended."""
+
+    has_ended: bool = True
+
+    def answer(self, request: Request) -> object:
+        if request.resource == "expense" and "/claim/2/" in request.path:
+            raise NotThere("not found")
+        if request.purpose == "lookup" and self.has_ended:
+            raise NotThere("not found")
+        return super().answer(request)
+
+
+def test_a_parent_that_ends_while_it_is_read_is_noted():
+    """Its list of children answers 404: one look-up of the parent tells, and the night goes on."""
+    walks, pages = extraction(Ending([record(1), record(2), record(3)]))
+    asyncio.run(walks.read_lists())
+    assert walks.gone == {"claim": {("1", "2")}}
+    walked = {page.proof.context for page in pages if page.walk.resource == "expense"}
+    assert walked == {("1", "1"), ("1", "3")}
+
+
+def test_a_list_that_answers_404_under_a_living_parent_stops_the_night():
+    """It never means an empty list."""
+    walks, _ = extraction(Ending([record(1), record(2)], has_ended=False))
+    with pytest.raises(NotThere):
+        asyncio.run(walks.read_lists())
+
+
+def test_children_under_a_walk_that_began_anew_are_asked_again():
+    """In another turn: the answer that was kept from the first time may be older than the parent."""
+
+    class Forgetful(Source):
+        is_forgotten = False
+
+        def answer(self, request: Request) -> object:
+            if request.resource == "claim" and "cursor" in dict(request.params) and not self.is_forgotten:
+                self.is_forgotten = True
+                self.claims[0] = record(1, version=2)
+                raise NotThere("expired")
+            return super().answer(request)
+
+    source = Forgetful([record(1), record(2), record(3)])
+    walks, _ = extraction(source)
+    asyncio.run(walks.read_lists())
+    asked = [one for one in source.asked if one.resource == "expense" and "/claim/1/" in one.path]
+    assert len(asked) == 2
+    assert asked[0].turn != asked[1].turn
+
+
+def test_a_page_of_far_too_many_records_is_refused():
+    """Each record may open further walks: memory would follow the source's wish."""
+    walks, _ = extraction(Source([]))
+    walks.send = lambda _: _answered({"page": [{"companyId": str(n)} for n in range(10_001)]})
+    with pytest.raises(SecurityStop, match="10,001 records"):
+        asyncio.run(walks.read_lists())
+
+
+async def _answered(document: object) -> Response:
+    return Response(json.dumps(document).encode(), NOW)

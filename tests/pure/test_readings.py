@@ -143,7 +143,7 @@ LATER, EARLIER = MARK + timedelta(hours=3), MARK - timedelta(hours=3)
         (Reading("incremental", {"1": LATER}), {"1": NOW}, BEFORE),
         (Reading("incremental", {"1": EARLIER}), {"2": LATER}, Reached({"1": MARK, "2": LATER}, BEFORE.full_at)),
         (Reading("incremental", {"1": EARLIER, ANY_COMPANY: EARLIER}), {"2": LATER}, BEFORE),
-        (Reading("full"), {"1": NOW + timedelta(days=2)}, Reached({"1": MARK}, NOW)),
+        (Reading("full"), {"1": NOW + timedelta(hours=2)}, Reached({"1": NOW}, NOW)),
     ],
     ids=[
         "not read", "read in full", "the newest record was deleted", "the list is empty", "read on", "nothing new",

@@ -83,3 +83,17 @@ def test_old_months_are_forgotten(tmp_path):
         (tmp_path / f"{stem}.log").write_text("claim\n")
     forget_old(tmp_path, NOW)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["20251130T23", "20261130T23"]
+
+
+def test_two_processes_share_one_budget(tmp_path):
+    """A run sees what another process of the site calls meanwhile; together they stay within the hour's calls."""
+    ledgers = [Ledger(tmp_path / "c", Budget(hourly=10, reserve_percent=0), lambda: NOW) for _ in range(2)]
+    made = 0
+    with pytest.raises(BudgetReached, match="10 of 10"):
+        for _ in range(20):
+            for ledger in ledgers:
+                ledger.count("a")
+                made += 1
+    assert made == 10
+    for ledger in ledgers:
+        ledger.close()

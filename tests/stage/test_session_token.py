@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import TokenError
-from pipeline.ops.token_source import find_token
+from pipeline.ops.token_source import Surroundings, find_token
 from pipeline.settings import Token
 
 KEYRING = """
@@ -131,3 +132,23 @@ def test_a_process_that_holds_a_token_gives_it_to_nobody(tmp_path):
     assert "PATH=" in done.stdout
     assert "PLANTED" not in done.stdout
     assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", ['"{}"', "Bearer {}", "{}\u00e9", "{} "])
+@pytest.mark.parametrize("source", ["env", "file", "command"])
+def test_no_frame_of_a_refusal_holds_the_token(tmp_path, source, shape):
+    """A traceback with locals, and every error behind the refusal, show nothing of what was found."""
+    text = shape.format("abcdefgh.ijklmnop.qrstuvwx")
+    path = tmp_path / "token"
+    path.write_text(text)
+    path.chmod(0o600)
+    places = {"env": Token(env="T"), "file": Token(file=path), "command": Token(command=("cat", str(path)))}
+    environ = Surroundings({"T": text, "PATH": os.environ["PATH"]})
+    with pytest.raises(TokenError) as caught:
+        find_token(places[source], environ)
+    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    own = told.partition("in find_token")[2]
+    assert own
+    assert "ijklmnop" not in own
+    assert caught.value.__context__ is None
+    assert "ijklmnop" not in repr(environ)
