@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 
-from killing import Ground
+from killing import Ground, Tally, run_undisturbed
 from tracing import Call, can_fail
 
 WITH = ("KILL", "ENOSPC", "EIO", "EACCES")
@@ -60,20 +60,20 @@ def some_points(calls: Iterable[Call], folder: str, *, seed: int) -> list[Point]
     return [draw.choice(points) for points in by_kind.values()]
 
 
-def strike_each(place: Ground, points: Iterable[Point], *, seed: int) -> Struck:
-    """Strike each point in a run of its own; after each, readers are whole and a plain run publishes."""
+def strike_each(place: Ground, points: Iterable[Point], *, seed: int, is_full: bool) -> Struck:
+    """Strike each point in a run of its own; after each, readers are whole and a run undisturbed publishes."""
     draw, struck = Random(seed), Struck()
     for point in points:
         if draw.random() < 0.5:
             place.move_books()
-        wrong = _strike(place, point, struck)
+        wrong = _strike(place, point, struck, is_full=is_full)
         struck.wrong += [f"{point}: {one}" for one in wrong]
     return struck
 
 
-def _strike(place: Ground, point: Point, struck: Struck) -> list[str]:
+def _strike(place: Ground, point: Point, struck: Struck, *, is_full: bool) -> list[str]:
     before = place.published()
-    done = place.run_traced(strike=point.number, with_what=point.with_what)
+    done = place.run_traced(is_full=is_full, strike=point.number, with_what=point.with_what)
     if done.struck is None:
         struck.missed += 1
     else:
@@ -82,16 +82,12 @@ def _strike(place: Ground, point: Point, struck: Struck) -> list[str]:
         struck.kinds.add((*kind_of(done.struck, str(place.data_dir)), point.with_what))
     wrong = _left_well(done.code, done.err, point) if done.struck else []
     if place.published() != before:
-        wrong += place.wrong_rows()
+        wrong += place.wrong_rows(is_full=is_full)
     elif done.code == 0:
         wrong.append("it left with 0 and published nothing")
-    again = place.run()
-    if again.code:
-        wrong.append(f"a plain run left with {again.code}: {again.err}")
-    wrong += place.wrong_rows()
-    wrong += [f"left behind: {one}" for one in place.debris()]
-    place.make_room()
-    return [f"{done.struck}: {one}" for one in wrong]
+    again = Tally()
+    run_undisturbed(place, again, is_full=is_full)
+    return [f"{done.struck}: {one}" for one in (*wrong, *again.wrong)]
 
 
 def _left_well(code: int, err: str, point: Point) -> list[str]:

@@ -36,8 +36,8 @@ NEEDED = [2, 3, 5, 8, 10, 14]  # the syncs whose loss a power loss would show; t
 def test_a_night_syncs_before_and_after_each_rename(authority: Path):
     """Power loss: whatever is renamed was synced, its new name is synced, and the pointer leads to safe bytes only."""
     with ground(authority, api=ONE_AT_A_TIME) as place:
-        for _ in range(2):
-            done = place.run_traced()
+        for is_full in (True, True, False):
+            done = place.run_traced(is_full=is_full)
             assert done.code == 0, done.err
             assert unsafe(done.calls, str(place.data_dir)) == []
             assert {"write", "pwrite64", "fsync", "rename", "symlink"} <= {call.name for call in done.calls}
@@ -54,7 +54,7 @@ def test_a_strike_at_each_kind_of_call_needs_no_repair(authority: Path):
     """Killed, disk full, device broken or access refused, once at each kind of call of a night from lock to record."""
     with ground(authority, api=ONE_AT_A_TIME) as place:
         assert place.run().code == 0
-        points = some_points(place.run_traced().calls, str(place.data_dir), seed=1)
-        struck = strike_each(place, points, seed=1)
+        points = some_points(place.run_traced(is_full=True).calls, str(place.data_dir), seed=1)
+        struck = strike_each(place, points, seed=1, is_full=True)
     assert struck.wrong == []
     assert struck.count >= 0.9 * len(points)
