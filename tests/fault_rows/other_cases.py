@@ -20,7 +20,7 @@ def not_a_folder(scene: Scene) -> None:
 
 CASES = (
     Case(None, "the token sees no company", answers("/beta/company", Reply(200, b'{"page":[],"nextCursor":null}')), 41,
-         "something_was_served", "check", calls=1),
+         "something_was_served", "check"),
     Case(None, "a damaged manifest", damaged_manifest, 40, "its own hash does not hold", "manifest.json", calls=0),
     Case(None, "the month has no room", set_to("budget", monthly="20"), 42, "needs about", "plan", calls=0),
     Case(None, "the data folder is a file", not_a_folder, 31, "cannot be used", "in-the-way", state="no earlier warehouse"),

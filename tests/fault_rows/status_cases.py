@@ -61,7 +61,7 @@ CASES = (
     Case(26, "a wrong signature", wrong_signature, 11, "refused the token (401)", FIRST, "issue a new token", calls=1),
     Case(26, "a revoked token", revoked, 11, "refused the token (401)", FIRST, "issue a new token", calls=1),
     # ---- 27: 401 in the middle of a walk
-    *(Case(27, f"from page {page} on", faults(f"revoked-token:resource=claim,page={page}", page_limit=20), 11,
+    *(Case(27, f"from page {page} on", faults(f"revoked-token:resource=division,page={page}", page_limit=10), 11,
            "refused the token (401)", "page", "issue a new token") for page in (1, 2, 3)),
     # ---- 28: 403
     Case(28, "a list", answers("/beta/company/1/supplier", Reply(403, b"{}")), 12, "403", "supplier · page 1",
