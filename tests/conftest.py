@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.settings import Settings
 
 pytest_plugins = ["canary_plugin"]
+pytest.register_assert_rewrite("failing")
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,13 @@ def prospend(tmp_path: Path, listener: Callable[[str], None]) -> Command:
     What it prints is searched for tokens, unless printing one is what it is for.
     """
 
-    def run(*arguments: object, timeout_s: float = 120, **environ: str) -> Outcome:
+    def run(
+        *arguments: object, timeout_s: float = 120, through: Sequence[object] = ("-m", "pipeline"), **environ: str
+    ) -> Outcome:
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            [sys.executable, *map(str, (*through, *arguments))],
             cwd=home,
             env={"PATH": os.environ["PATH"], "HOME": str(home), **environ},
             stdin=subprocess.DEVNULL,
