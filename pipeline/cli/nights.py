@@ -112,7 +112,8 @@ def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
             storage=Storage(data_dir=data),
             api=Api(ca_file=Path(served["ca_file"])),
         )
-        run_and_tell(settings, as_json=as_json, quiet=quiet, environ={_DEMO_TOKEN: served["token"]})
+        # Taken out, so that no variable that a traceback could show holds it.
+        run_and_tell(settings, as_json=as_json, quiet=quiet, environ={_DEMO_TOKEN: served.pop("token")})
     if as_json:
         return
     with until_the_reader_leaves():
@@ -156,12 +157,13 @@ def sandbox_process(state_dir: Path, claims: int) -> Iterator[dict[str, Any]]:
     )
     try:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
+        facts = json.loads(process.stdout.readline() or "{}")
+        if not facts:
             raise SourceUnavailable(
                 "the sandbox did not start", where="demo", do="run `prospend sandbox serve` to see why"
             )
-        yield {**json.loads(line), "pid": process.pid}
+        facts["pid"] = process.pid
+        yield facts
     finally:
         process.terminate()
         process.wait()

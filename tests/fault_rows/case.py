@@ -31,8 +31,8 @@ class Scene:
     folder: Path
     elsewhere: socket.socket
     arguments: list[str]
-    environ: dict[str, str] = field(default_factory=lambda: {"PROSPEND__API__ATTEMPTS": "2"})
-    secrets: list[str] = field(default_factory=list)
+    environ: dict[str, str] = field(default_factory=lambda: {"PROSPEND__API__ATTEMPTS": "2"}, repr=False)
+    secrets: list[str] = field(default_factory=list, repr=False)
     kept: list[object] = field(default_factory=list)
     token_places: list[Path] = field(default_factory=list)
 
@@ -75,6 +75,22 @@ class Scene:
     def quick(self, **api: object) -> None:
         """Settings of [api] by the environment."""
         self.environ |= {f"PROSPEND__API__{name.upper()}": str(value) for name, value in api.items()}
+
+    def move_token_to_environment(self) -> None:
+        """Let a sound token be found in a variable: what a traceback shows of the environment must not show it."""
+        is_sound = self.token_file.is_file() and self.token_file.read_text("latin-1") == f"{self.sandbox.token}\n"
+        named = f'file = "{self.token_file}"'
+        if is_sound and self.token_file.stat().st_mode & 0o077 == 0 and named in self.site_text:
+            self.edit(named, 'env = "PLANTED"')
+            self.environ["PLANTED"] = self.sandbox.token
+
+    @property
+    def site_text(self) -> str:
+        """The settings file, if it can be read as text."""
+        try:
+            return self.site_file.read_text()
+        except (OSError, UnicodeDecodeError):
+            return ""
 
     def give_token(self, text: str, mode: int = 0o600) -> None:
         """Put a token into the token file; it must be told to nobody either."""

@@ -32,6 +32,10 @@ def begin(order):
                                 (2, order["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)):
         os.dup2(os.open(name, flags, 0o600), number)
     sys.argv[1:] = order["arguments"]
+    if order["telling"]:
+        sys.path.append(order["telling"])
+        import telling
+        telling.switch_on()
 
 for line in sys.stdin:
     order = json.loads(line)
@@ -68,12 +72,29 @@ class Warm:
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self.server = server
 
-    def run(self, arguments: list[str], *, home: Path, environ: dict[str, str], timeout_s: float = 60) -> Ended:
-        """One command line, in an empty environment but for what is given, in an empty folder."""
+    def run(
+        self,
+        arguments: list[str],
+        *,
+        home: Path,
+        environ: dict[str, str],
+        timeout_s: float = 60,
+        is_telling: bool = False,
+    ) -> Ended:
+        """One command line, in an empty environment but for what is given, in an empty folder.
+
+        Args:
+            arguments: after `prospend`.
+            home: the folder.
+            environ: beside PATH and HOME.
+            timeout_s: after which it is killed.
+            is_telling: with every switch on that could tell a secret.
+        """
         home.mkdir(exist_ok=True)
         out, err = home.with_name("standard-output"), home.with_name("standard-error")
         order = {
             "arguments": arguments, "cwd": str(home), "out": str(out), "err": str(err),
+            "telling": str(ROOT / "tests") if is_telling else "",
             "environ": {"PATH": os.environ["PATH"], "HOME": str(home), **environ},
         }  # fmt: skip
         self.server.stdin.write(json.dumps(order) + "\n")
