@@ -16,8 +16,10 @@ from warehouse_nights import Night, written
 
 from pipeline import checks, warehouse
 from pipeline.resources import read_catalogue
+from pipeline.tables import all_tables
 from pipeline.warehouse import Counted
 from pipeline.warehouse.counting import counted
+from pipeline.warehouse.since import SIGN, moved, since_of
 
 OWN = read_catalogue()
 CLAIMS, EXPENSES = [("1", f"c{n}") for n in range(6)], ("x", "y")
@@ -88,6 +90,19 @@ def all_counted(path: Path, run_id: str, folder: Path) -> Counted:
         return counted(connection, OWN, run_id=run_id, now=NOW, switches=frozenset({"include_personal"}))
 
 
+def assert_what_moved_is_the_difference(path: Path, rows: dict[str, int]) -> None:
+    """The rows that came less those that went make, in every table, what there is now of what there was."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        since = since_of(connection)
+        assert since is not None
+        before = dict(since.figures.rows)
+        for table in all_tables(OWN):
+            ((more,),) = connection.execute(
+                f"SELECT coalesce(sum({SIGN}), 0) FROM {moved(table, table.key, since)}"
+            ).fetchall()
+            assert before[table.name] + more == rows[table.name], table.name
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_counting_what_moved_gives_the_numbers_of_counting_all(tmp_path: Path, seed: int):
     """Rows, filled columns, states and wrong sums, over changes, deletions, returns and nights applied two at a time."""
@@ -100,6 +115,8 @@ def test_counting_what_moved_gives_the_numbers_of_counting_all(tmp_path: Path, s
         found = warehouse.count(built, OWN, now=NOW, switches=frozenset({"include_personal"}), temp_dir=tmp_path)
         whole = all_counted(built.path, built.run_id, tmp_path)
         assert found.figures == whole.figures
+        if base is not None:
+            assert_what_moved_is_the_difference(built.path, dict(found.figures.rows))
         for one, other in zip(found.sums, whole.sums, strict=True):
             assert (one.name, one.wrong_count, one.wrong) == (other.name, other.wrong_count, other.wrong)
             assert one.compared <= other.compared
