@@ -36,6 +36,8 @@ _BLOCK_BYTES = 8 * 1024 * 1024
 _BLOCK_PAGES = 4096
 # More records on a page than this, and than ten times those asked for, are no page: each may open further walks.
 _MOST_RECORDS = 10_000
+# So many listed records may have ended before what hangs under them was read.
+_FEW_GONE = 3
 # How often a catch-up is repeated while it still brings something new.
 _CATCH_UPS = 3
 
@@ -87,6 +89,7 @@ class Extraction:
             if resource.parent is None:
                 self.open_walks(resource, ())
         await self.work_off()
+        self.refuse_many_gone()
 
     async def catch_up(self, since: Mapping[tuple[str, str], datetime]) -> None:
         """What changed while the lists were read has been read, too.
@@ -260,6 +263,20 @@ class Extraction:
             return False
         self.gone.setdefault(parent, set()).add(tuple(value for _, value in walk.walk.context))
         return True
+
+    def refuse_many_gone(self) -> None:
+        """A record may end while it is read; many at once were another tenant's, or never there.
+
+        Raises:
+            SourceContractBroken: more than a few, and more than a tenth, of a resource's records.
+        """
+        for parent, keys in self.gone.items():
+            walked = max(self.counts[child.name].walk_count for child in self.scope.catalogue.children_of(parent))
+            if len(keys) > _FEW_GONE and len(keys) * 10 > walked + len(keys):
+                raise SourceContractBroken(
+                    f"{len(keys):,} listed records answered 404 (not found) when what hangs under them was asked for",
+                    where=f"extract · {parent}",
+                )
 
     async def read_below(self, records: Iterable[tuple[Resource, Context, str]]) -> None:
         """What hangs under some records has been read: they were found by look-ups, not in a list."""

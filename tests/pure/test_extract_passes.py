@@ -239,6 +239,20 @@ def test_a_parent_that_ends_while_it_is_read_is_noted():
     assert walked == {("1", "1"), ("1", "3")}
 
 
+def test_many_parents_that_end_at_once_stop_the_night():
+    """They were another tenant's, or never there: nothing is called deleted for it."""
+
+    class Strange(Source):
+        def answer(self, request: Request) -> object:
+            if request.resource == "expense" or request.purpose == "lookup":
+                raise NotThere("not found")
+            return super().answer(request)
+
+    walks, _ = extraction(Strange([record(number) for number in range(6)]))
+    with pytest.raises(SourceContractBroken, match="6 listed records answered 404"):
+        asyncio.run(walks.read_lists())
+
+
 def test_a_list_that_answers_404_under_a_living_parent_stops_the_night():
     """It never means an empty list."""
     walks, _ = extraction(Ending([record(1), record(2)], has_ended=False))

@@ -77,7 +77,7 @@ EXPECTED = {
     "redirect-plain": Expected(22, "another origin", "path=/beta/company/1/claim"),
     "next-foreign": Expected(22, "an address where a cursor belongs", "resource=claim"),
     "next-plain": Expected(22, "an address where a cursor belongs", "resource=claim"),
-    "other-tenant": Expected(21, "404", "resource=claim"),
+    "other-tenant": Expected(21, "belongs to another parent", "resource=claim"),
     "shrunken-list": Expected(0, fault="resource=claim", is_less=True),
     "revoked-token": Expected(11, "refused the token (401)", "resource=claim"),
     "huge-body": Expected(22, "larger than", "path=/beta/company/1/claim", {"max_body_mb": 1}),

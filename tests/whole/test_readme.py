@@ -62,7 +62,9 @@ def test_every_exit_code_is_named():
     from pipeline import errors
 
     listed = README.split("## Exit codes")[1].split("##")[0]
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PipelineError)]
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PipelineError)
+    ]
     codes = {kind.exit_code for kind in kinds}
     assert len(codes) > 10
     assert all(str(code) in listed for code in codes)
