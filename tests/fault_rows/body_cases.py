@@ -122,7 +122,7 @@ CASES = (
     Case(52, "half a surrogate pair", added("division", division(b'"id":"\\ud800",')), **REFUSED),
     Case(52, "100 MB", answers(LIST, long_text(100_000_000)), 22, "larger than 67,108,864 bytes", PAGE_ONE),
     # ---- 53: another page's or company's body
-    Case(53, "another company's records", faults("other-tenant:resource=claim"), 21, "404", "page 1"),
+    Case(53, "another company's records", faults("other-tenant:resource=claim"), 21, "belongs to another parent", "claim, page"),
     Case(53, "a record that names another company", added("claim", claim(b"1").replace(b'"companyId":"1"', b'"companyId":"2"')),
          21, "belongs to another parent", "claim, page"),
     # ---- 54: no page in the envelope
