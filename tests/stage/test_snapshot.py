@@ -80,6 +80,17 @@ def test_a_run_that_fails_while_sealing_leaves_no_part_in_place(tmp_path):
     assert sweep(tmp_path) == ()
 
 
+def test_a_document_whose_writing_was_cut_off_is_swept(tmp_path):
+    """Killed between its creation and its rename; what is sealed beside it stays."""
+    folder = tmp_path / "runs" / "20260101T000000Z-aaaaaa"
+    folder.mkdir(parents=True)
+    cut_off, sealed = folder / ".manifest.json.part", folder / "report.json"
+    cut_off.write_text('{"half')
+    sealed.write_text("{}")
+    sweep(tmp_path)
+    assert (cut_off.exists(), sealed.exists()) == (False, True)
+
+
 def test_parts_with_a_manifest_stay(tmp_path):
     """What is sealed is never dropped, whatever the run comes to afterwards."""
     staging = staged(tmp_path)
