@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import http.client
 import json
@@ -10,7 +11,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -72,6 +72,18 @@ def everything(connection: ssl.SSLSocket) -> bytes:
     while piece := connection.recv(65536):
         received += piece
     return bytes(received)
+
+
+async def sent_while_reading(running: Running, asked: bytes) -> bytes:
+    """Everything answered while all of it is still being sent: by one thread, as two must not share a TLS connection."""
+    host, port = address(running.base_url)
+    reader, writer = await asyncio.open_connection(host, port, ssl=trusting(running), server_hostname="localhost")
+    writer.write(asked)
+    received = await reader.read()
+    writer.close()
+    with contextlib.suppress(ConnectionError):  # the server has left already
+        await writer.wait_closed()
+    return received
 
 
 def request_bytes(running: Running, target: str, *, close: bool = False) -> bytes:
@@ -267,11 +279,7 @@ def test_more_requests_than_are_read_ahead(running: Running):
     unsigned = b"GET /x HTTP/1.1\r\nA: " + b"y" * 200 + b"\r\n\r\n"
     count = 4000
     asked = request_bytes(running, "/slow") + unsigned * count + request_bytes(running, "/beta/company", close=True)
-    with raw_socket(running) as connection:
-        sender = threading.Thread(target=connection.sendall, args=(asked,))
-        sender.start()
-        received = everything(connection)
-        sender.join()
+    received = asyncio.run(sent_while_reading(running, asked))
     assert received.startswith(whole)
     assert received.count(b"HTTP/1.1 401 ") == count
     assert received.count(b"HTTP/1.1 200 ") == 2
