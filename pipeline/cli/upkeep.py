@@ -52,8 +52,10 @@ def verify(config: Path | None, data: Path | None, as_json: bool, quiet: bool, d
         )
 
 
-@click.command(short_help="Remove what is no longer needed: old warehouse files, left-overs, old snapshots.")
-@click.option("--dry-run", is_flag=True, help="Only say what would go, and how many bytes that frees.")
+@click.command(short_help="Remove what is no longer needed, put small snapshot files together.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what would go or be put together, and how many bytes that frees."
+)
 @shared
 def prune(
     dry_run: bool,
@@ -74,6 +76,9 @@ def prune(
     may go on from; records of failed runs after 400 days; snapshots older than storage.keep_days. What readers open,
     the file before it and whatever is younger than 48 hours stays. Snapshots go only where a later full run stands for
     them: what changed or went before that run can then not be rebuilt, and this says so.
+
+    Small snapshot files of older nights are put together into one for each resource: their rows stay as they are, and
+    so does every manifest.
     """
     from datetime import UTC, datetime
 
@@ -104,6 +109,15 @@ def _pruning_document(found: Pruning, *, dry_run: bool) -> dict[str, object]:
         "removed": [
             {"where": one.where, "kind": one.kind, "why": one.why, "bytes": one.size_bytes} for one in found.doomed
         ],
+        "put_together": [
+            {
+                "snapshot": one.file.name,
+                "files": [old.path for old in one.file.of],
+                "runs": one.run_count,
+                "bytes": one.size_bytes,
+            }
+            for one in found.together
+        ],
     }
 
 
@@ -111,8 +125,17 @@ def _print_pruning(found: Pruning, *, dry_run: bool, quiet: bool) -> None:
     if not quiet:
         for one in found.doomed:
             click.echo(f"{one.kind}: {visible(one.where)}, {one.size_bytes:,} bytes: {one.why}")
+        for together in found.together:
+            count, runs, size = len(together.file.of), together.run_count, together.size_bytes
+            click.echo(
+                f"snapshot {together.file.name}: {count:,} small files of {runs:,} runs, {size:,} bytes, into one"
+            )
     word = "would go" if dry_run else "removed"
     click.echo(f"{len(found.doomed):,} {word}, {found.size_bytes:,} bytes")
+    if found.together:
+        files = sum(len(one.file.of) for one in found.together)
+        become = "would become" if dry_run else "are"
+        click.echo(f"{files:,} small snapshot files {become} {len(found.together):,}")
     if found.begins_at:
         lost = "would be lost to" if dry_run else "are lost to"
         click.echo(f"history begins with run {found.begins_at}: changes before it {lost} `prospend rebuild`")

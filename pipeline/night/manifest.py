@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -15,10 +15,10 @@ from pipeline.account import Achieved, versions
 from pipeline.durable import sha256_of, storing
 from pipeline.errors import StoredDataDamaged
 from pipeline.extract import WalksDone
-from pipeline.model import ControlTotal, Note, ResourceResult
+from pipeline.model import CheckResult, ControlTotal, Note, ResourceResult
 from pipeline.night.values import Night, Read
 from pipeline.readings import reached_after, reached_by
-from pipeline.snapshot import QUARANTINE, KeptPages, Staging, read_quarantine
+from pipeline.snapshot import QUARANTINE, HeldPart, KeptPages, Staging, parts_of, read_quarantine, rewrites
 from pipeline.warehouse import RunFacts
 
 _DAMAGED = "run `prospend verify`, restore the file from a backup, and check the disk"
@@ -53,27 +53,43 @@ def manifest_facts(night: Night, read: Read, staging: Staging, achieved: Achieve
     }
 
 
-def parts_of(data_dir: Path, manifest: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
-    """The files of a sealed run, by resource."""
-    return {name: tuple(data_dir / one["path"] for one in part["files"]) for name, part in manifest["parts"].items()}
+@dataclass(frozen=True, slots=True)
+class SealedRun:
+    """A sealed run: its manifest, and the files in which its rows lie today, by name."""
+
+    manifest: Mapping[str, Any]
+    parts: Mapping[str, tuple[HeldPart, ...]]
+
+    def files(self, data_dir: Path, name: str) -> tuple[Path, ...]:
+        """The files of one name."""
+        return tuple(data_dir / part.path for part in self.parts.get(name, ()))
+
+    def is_shared(self, name: str) -> bool:
+        """Whether rows of other runs stand in them as well."""
+        return any(part.is_shared for part in self.parts.get(name, ()))
 
 
-def sound_parts(data_dir: Path, manifest: Mapping[str, Any]) -> dict[str, tuple[Path, ...]]:
-    """The same, each read to its end: neither Arrow nor DuckDB would notice a changed byte by itself.
+def sound_runs(data_dir: Path, manifests: Sequence[Mapping[str, Any]]) -> Iterator[SealedRun]:
+    """Sealed runs one by one, every file read to its end: neither Arrow nor DuckDB would notice a changed byte.
 
     Raises:
-        StoredDataDamaged: one is gone, or not what was sealed.
+        StoredDataDamaged: a file is gone, or not what was sealed.
     """
-    for part in manifest["parts"].values():
-        for one in part["files"]:
-            with storing(f"snapshot · {one['path']}"):
-                if sha256_of(data_dir / one["path"]) != one["sha256"]:
-                    raise StoredDataDamaged("a part is not what was sealed", where=one["path"], do=_DAMAGED)
-    return parts_of(data_dir, manifest)
+    documents, sound = rewrites(data_dir), set[tuple[str, str]]()
+    for manifest in manifests:
+        parts = parts_of(data_dir, manifest, documents=documents)
+        for part in (one for held in parts.values() for one in held):
+            if (part.path, part.sha256) not in sound:
+                with storing(f"snapshot · {part.path}"):
+                    if sha256_of(data_dir / part.path) != part.sha256:
+                        raise StoredDataDamaged("a part is not what was sealed", where=part.path, do=_DAMAGED)
+                sound.add((part.path, part.sha256))
+        yield SealedRun(manifest, parts)
 
 
-def facts_of_manifest(data_dir: Path, manifest: Mapping[str, Any]) -> RunFacts:
+def facts_of_run(data_dir: Path, run: SealedRun) -> RunFacts:
     """What a warehouse is to say of a run, from the manifest that sealed it."""
+    manifest = run.manifest
     closed_before = manifest["closed_before"]
     return RunFacts(
         run_id=manifest["run_id"],
@@ -85,13 +101,18 @@ def facts_of_manifest(data_dir: Path, manifest: Mapping[str, Any]) -> RunFacts:
             for name, facts in manifest["resources"].items()
         ),
         control_totals=tuple(_told(one) for one in manifest["control_totals"]),
-        quarantined=read_quarantine(parts_of(data_dir, manifest).get(QUARANTINE, ()), manifest["run_id"]),
+        quarantined=read_quarantine(run.files(data_dir, QUARANTINE), manifest["run_id"]),
         notes=tuple(Note(*one) for one in manifest["notes"]),
         manifest_sha256=manifest["sha256"],
         data_as_at=datetime.fromisoformat(manifest["reading_began_at"]),
-        checks=tuple(checks.from_document(one) for one in manifest["checks"]),
+        checks=checks_of(manifest),
         closed_before=datetime.fromisoformat(closed_before) if closed_before else None,
     )
+
+
+def checks_of(manifest: Mapping[str, Any]) -> tuple[CheckResult, ...]:
+    """The verdicts of a sealed run."""
+    return tuple(checks.from_document(one) for one in manifest["checks"])
 
 
 def _is_ordered(night: Night, read: Read, name: str) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline import upkeep, warehouse
 from pipeline.durable import make_folder
 from pipeline.errors import StoredDataDamaged
-from pipeline.night.manifest import facts_of_manifest, sound_parts
+from pipeline.night.manifest import SealedRun, checks_of, facts_of_run, sound_runs
 from pipeline.night.values import Base, Night
 from pipeline.ops import runs
 from pipeline.resources import Catalogue
@@ -57,9 +58,10 @@ def finished(
 ) -> warehouse.Built:
     """As `rebuilt`, and the file is ready to be published."""
     built = rebuilt(data_dir, catalogue, manifests, target, temp_dir, from_nothing=from_nothing, is_last_open=True)
-    last = facts_of_manifest(data_dir, manifests[-1])
-    counted = warehouse.count(built, catalogue, now=last.started_at, switches=frozenset(), temp_dir=temp_dir)
-    warehouse.finish(built, last.checks, manifest_sha256=last.manifest_sha256, figures=counted.figures)
+    last = manifests[-1]
+    now = datetime.fromisoformat(last["started_at"])
+    counted = warehouse.count(built, catalogue, now=now, switches=frozenset(), temp_dir=temp_dir)
+    warehouse.finish(built, checks_of(last), manifest_sha256=last["sha256"], figures=counted.figures)
     upkeep.vouch(data_dir, built.run_id, built.path)
     return built
 
@@ -76,7 +78,7 @@ def rebuilt(
 ) -> warehouse.Built:
     """A warehouse file with some accepted runs applied, to the newest generation that can be built on or to nothing."""
     start, base = (0, None) if from_nothing else _newest_generation(data_dir, catalogue, manifests[:-1])
-    applied = [run_parts(data_dir, catalogue, manifest) for manifest in manifests[start:]]
+    applied = [_run_parts(data_dir, catalogue, run) for run in sound_runs(data_dir, manifests[start:])]
     if is_last_open:  # what only `finish` brings
         facts = replace(applied[-1].facts, checks=(), manifest_sha256=None)
         applied[-1] = replace(applied[-1], facts=facts)
@@ -84,24 +86,21 @@ def rebuilt(
     return warehouse.build(target, applied, base=base, temp_dir=temp_dir)
 
 
-def run_parts(data_dir: Path, catalogue: Catalogue, manifest: Mapping[str, Any]) -> warehouse.RunParts:
-    """One accepted run as it is applied to a warehouse.
-
-    Raises:
-        StoredDataDamaged: a part is not the one that was sealed.
-    """
-    found = sound_parts(data_dir, manifest)
-    facts = facts_of_manifest(data_dir, manifest)
-    parts = tuple(warehouse.Parts(one, found.get(one.name, ())) for one in catalogue)
-    deleted = found.get(DELETED, ())
-    return warehouse.RunParts(facts.run_id, facts.data_as_at, parts, deleted[0] if deleted else None, facts)
-
-
 def spill(data_dir: Path, run_id: str) -> Path:
     """A private folder for what does not fit into memory; it is swept with the run's staging."""
     folder = data_dir / "staging" / run_id / "spill"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def _run_parts(data_dir: Path, catalogue: Catalogue, run: SealedRun) -> warehouse.RunParts:
+    """One accepted run as it is applied to a warehouse."""
+    facts = facts_of_run(data_dir, run)
+    parts = tuple(
+        warehouse.Parts(one, run.files(data_dir, one.name), is_shared=run.is_shared(one.name)) for one in catalogue
+    )
+    deleted = run.files(data_dir, DELETED)
+    return warehouse.RunParts(facts.run_id, facts.data_as_at, parts, deleted[0] if deleted else None, facts)
 
 
 def _newest_generation(

@@ -15,6 +15,7 @@ from pipeline.snapshot.manifest import (
 from pipeline.snapshot.parts import Part, SealedResource, read_back
 from pipeline.snapshot.proofs import DELETED, PAGES, QUARANTINE, read_deleted, read_pages, read_quarantine
 from pipeline.snapshot.rewrites import HeldPart, parts_of, record_rewrite, remove_left_over, rewrites
+from pipeline.snapshot.rewriting import NewFile, OldFile, columns_of, rewrite
 from pipeline.snapshot.staging import Staging
 from pipeline.snapshot.verifying import verify
 
@@ -26,11 +27,14 @@ __all__ = [
     "HeldPart",
     "KeptPages",
     "Left",
+    "NewFile",
+    "OldFile",
     "Part",
     "SealedResource",
     "Staging",
     "accepted_runs",
     "begin",
+    "columns_of",
     "go_on",
     "is_older",
     "left_by_earlier",
@@ -45,6 +49,7 @@ __all__ = [
     "read_quarantine",
     "record_rewrite",
     "remove_left_over",
+    "rewrite",
     "rewrites",
     "seal",
     "sealed_runs",

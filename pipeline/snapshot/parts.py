@@ -6,7 +6,7 @@ A part in its final place is still invisible: only a manifest (`snapshot.manifes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -88,8 +88,8 @@ class ReadBack:
     fills: tuple[ColumnFill, ...]
 
 
-def read_back(path: Path, resource: Resource) -> ReadBack:
-    """A part as it lies on disk, every page's checksum verified.
+def read_back(path: Path, resource: Resource, *, of_run: str | None = None) -> ReadBack:
+    """A part as it lies on disk, every page's checksum verified; `of_run`, only that run's rows of it.
 
     Raises:
         StoredDataDamaged: a checksum or the format does not hold.
@@ -99,20 +99,35 @@ def read_back(path: Path, resource: Resource) -> ReadBack:
     elements = dict(no_elements(resource))
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for block in file.iter_batches(batch_size=_READ_BACK_ROWS):
-                rows += block.num_rows
-                table = pa.Table.from_batches([block])
+            for table in _tables(file, of_run):
+                rows += table.num_rows
                 totals.append(table_totals(table, resource))
                 fills = add_fills(fills, table_fills(table, resource))
                 for column in resource.columns:
                     if column.table is not None:
-                        lengths = pc.list_value_length(block.column(column.name))
+                        lengths = pc.list_value_length(table.column(column.name))
                         elements[column.table] += pc.sum(lengths).as_py() or 0
     except (pa.ArrowException, OSError) as error:
         raise StoredDataDamaged(
             f"a part cannot be read back ({type(error).__name__})", where=f"seal · {resource.name} · {path.name}"
         ) from error
     return ReadBack(rows, add_totals(*totals), tuple(elements.items()), fills)
+
+
+def _tables(file: pq.ParquetFile, of_run: str | None) -> Iterator[pa.Table]:
+    """The rows in steps; of one run, only from those row groups that may hold some."""
+    groups = [n for n in range(file.num_row_groups) if of_run is None or _may_hold(file.metadata.row_group(n), of_run)]
+    for block in file.iter_batches(_READ_BACK_ROWS, row_groups=groups):
+        table = pa.Table.from_batches([block])
+        yield table if of_run is None else table.filter(pc.equal(table.column(RUN_ID), pa.scalar(of_run)))
+
+
+def _may_hold(group: Any, run_id: str) -> bool:
+    for place in range(group.num_columns):
+        column = group.column(place)
+        if column.path_in_schema == RUN_ID and column.statistics is not None and column.statistics.has_min_max:
+            return bool(column.statistics.min <= run_id <= column.statistics.max)
+    return True
 
 
 def rows_by_run(path: Path) -> Counter[str]:

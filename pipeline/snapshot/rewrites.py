@@ -115,6 +115,7 @@ def remove_left_over(data_dir: Path, documents: Sequence[Mapping[str, Any]]) -> 
     Called under the run lock.
     """
     doomed = [data_dir / one["path"] for document in documents for one in document["replaced"]]
+    doomed += (data_dir / "rewrites").glob(".*.part")
     for folder in (data_dir / "snapshots").glob("*/rewrite=*"):
         number = folder.name.removeprefix("rewrite=")
         if not number.isdecimal() or int(number) > len(documents):

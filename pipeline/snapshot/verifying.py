@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class _Audit:
     findings: list[Finding] = field(default_factory=list)
     file_count: int = 0
     size_bytes: int = 0
+    as_sealed: dict[HeldPart, bool] = field(default_factory=dict)
 
     def damaged(self, path: Path | str, what: str, do: str) -> None:
         self.findings.append(Finding(self.below(path), what, do))
@@ -146,7 +147,7 @@ def _run(
         if len(sound) < len(parts) or (not parts and manifest["parts"][name]["files"]):
             continue  # found already, or gone on purpose
         resource = resources.get(name)
-        if resource is None or any(part.is_shared for part in parts):
+        if resource is None:
             _count(audit, parts, manifest["run_id"])
         else:
             _add_up(audit, parts, resource, manifest)
@@ -154,7 +155,14 @@ def _run(
 
 
 def _as_sealed(audit: _Audit, part: HeldPart) -> bool:
-    """The file has the size and the hash that were sealed."""
+    """The file has the size and the hash that were sealed; one that several runs share is read once."""
+    file = replace(part, rows=0)
+    if file not in audit.as_sealed:
+        audit.as_sealed[file] = _is_as_sealed(audit, file)
+    return audit.as_sealed[file]
+
+
+def _is_as_sealed(audit: _Audit, part: HeldPart) -> bool:
     path = audit.data_dir / part.path
     if not audit.looks_ours(path, _RESTORE):
         return False
@@ -191,7 +199,7 @@ def _add_up(audit: _Audit, parts: Sequence[HeldPart], resource: Resource, manife
     for part in parts:
         path = audit.data_dir / part.path
         try:
-            found = read_back(path, resource)
+            found = read_back(path, resource, of_run=manifest["run_id"] if part.is_shared else None)
         except StoredDataDamaged as error:
             audit.damaged(path, error.what, _RESTORE)
             return

@@ -6,7 +6,8 @@
     records         of runs that sealed nothing, after 400 days
     snapshots       older than `keep_days`, if a later full run stands for all that they hold but their history
 
-What goes of the snapshots is first written down as a rewrite, so that a kill leaves nothing half gone.
+Of what stays, small parts are put together (`compacting`). What goes of the snapshots, or moves, is first written down
+as a rewrite, so that a kill leaves nothing half gone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pipeline.durable import storing, sync
 from pipeline.model import run_order
 from pipeline.ops import runs
 from pipeline.settings import Storage
+from pipeline.upkeep.compacting import PutTogether, is_full, plan_compaction
 
 _YOUNGEST = timedelta(hours=48)
 _REFUSED_KEPT = timedelta(days=14)
@@ -42,11 +44,15 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What goes. `begins_at` is the full run with which the history begins afterwards, None if that stays as it is."""
+    """What goes, and which small parts become one file.
+
+    `begins_at` is the full run with which the history begins afterwards, None if that stays as it is.
+    """
 
     doomed: tuple[Doomed, ...]
     parts: tuple[tuple[str, snapshot.HeldPart], ...]
     begins_at: str | None
+    together: tuple[PutTogether, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -72,7 +78,8 @@ def plan_pruning(data_dir: Path, storage: Storage, now: datetime, *, resume_with
             *_kept_pages(data_dir, now, resume_within_s),
             *_records(data_dir, now),
         ]
-    return Pruning(tuple(doomed), parts, begins_at)
+        together = _to_be_put_together(data_dir, begins_at)
+    return Pruning(tuple(doomed), parts, begins_at, together)
 
 
 def prune(data_dir: Path, pruning: Pruning) -> None:
@@ -86,6 +93,8 @@ def prune(data_dir: Path, pruning: Pruning) -> None:
         for one in pruning.doomed:
             if one.kind != "snapshot":
                 _remove(data_dir / one.where)
+    if pruning.together:
+        snapshot.rewrite(data_dir, [one.file for one in pruning.together], {"reason": "small parts put together"})
 
 
 def prune_generations(data_dir: Path, keep: int, now: datetime) -> tuple[Doomed, ...]:
@@ -129,21 +138,33 @@ def _new_beginning(data_dir: Path, keep_days: int | None, now: datetime) -> str 
         return None
     chain = snapshot.accepted_runs(data_dir)
     old = [one for one in chain if now - datetime.fromisoformat(one["started_at"]) >= timedelta(days=keep_days)]
-    full = [one["run_id"] for one in old if all(facts["mode"] == "full" for facts in one["resources"].values())]
+    full = [one["run_id"] for one in old if is_full(one)]
     return full[-1] if full else None
 
 
+def _to_be_put_together(data_dir: Path, begins_at: str | None) -> tuple[PutTogether, ...]:
+    """Small parts of the accepted runs that stay."""
+    chain = snapshot.accepted_runs(data_dir)
+    start = next((place for place, one in enumerate(chain) if one["run_id"] == begins_at), 0)
+    return plan_compaction(data_dir, chain[start:], snapshot.rewrites(data_dir))
+
+
 def _parts_to_go(data_dir: Path, begins_at: str | None, now: datetime) -> list[tuple[str, snapshot.HeldPart]]:
-    """With the reason, the files of refused runs and of those before the new beginning; shared files stay."""
+    """With the reason, files of refused runs and of those before the new beginning; what another run needs stays."""
     documents = snapshot.rewrites(data_dir)
-    found: list[tuple[str, snapshot.HeldPart]] = []
+    found: dict[str, tuple[str, snapshot.HeldPart]] = {}
+    needed: set[str] = set()
     for run_id in snapshot.sealed_runs(data_dir):
         manifest = snapshot.manifest_of(data_dir, run_id)
         why = _why_parts_go(manifest, begins_at, now)
-        if why:
-            held = snapshot.parts_of(data_dir, manifest, documents=documents).values()
-            found += [(why, part) for parts in held for part in parts if not part.is_shared]
-    return found
+        for part in (
+            one for held in snapshot.parts_of(data_dir, manifest, documents=documents).values() for one in held
+        ):
+            if why:
+                found[part.path] = (why, part)
+            else:
+                needed.add(part.path)
+    return [one for path, one in found.items() if path not in needed]
 
 
 def _why_parts_go(manifest: Mapping[str, Any], begins_at: str | None, now: datetime) -> str:

@@ -58,7 +58,9 @@ def apply(
     files: Sequence[Path],
     deleted: Path | None,
     *,
+    run_id: str,
     at: datetime,
+    is_shared: bool = False,
 ) -> Applied:
     """The rows of a resource are what they are after a run.
 
@@ -66,8 +68,10 @@ def apply(
         connection: to the file that is being built.
         resource: whose rows.
         files: its parts in the run, with all columns of today's catalogue; none if it was not read.
-        deleted: the run's `_deleted` part.
+        deleted: the part with its deletions.
+        run_id: of the run.
         at: from when on the run's versions hold; later than every earlier run's.
+        is_shared: rows of other runs stand in the parts as well.
 
     Raises:
         StoredDataDamaged: a part does not hold the columns and types of the catalogue.
@@ -81,7 +85,7 @@ def apply(
         for file in files:
             for table in tables:
                 refuse_other_types(connection, table, file)
-        source = parquet(files)
+        source = parquet(files, of_run=run_id if is_shared else None)
         superseded = place_superseded(connection, resource, source)
         totals = _replaced_totals(connection, tables, source, at) if superseded else ()
         kept = newest(source) if superseded else source
@@ -91,7 +95,7 @@ def apply(
             changes = _continue(connection, resource, tables, kept, at)
         read = audit.read(connection, tables, None if was_empty else f"SELECT {sent_key(resource)} FROM {source}")
     if deleted is not None and not (was_empty and not files):
-        changes = _delete(connection, tables, deleted, at, changes)
+        changes = _delete(connection, tables, parquet([deleted], of_run=run_id), at, changes)
     return Applied(resource.name, changes, superseded, totals, read.rows, read.totals, was_empty)
 
 
@@ -213,15 +217,15 @@ def _close(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], at: d
 
 
 def _delete(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], deleted: Path, at: datetime, changes: Changes
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], deleted: str, at: datetime, changes: Changes
 ) -> Changes:
     """Rows that the source proved to have no more, and the elements of their lists, carry the instant."""
     main = tables[0]
     keys = ", ".join(f"key[{place}] AS {quoted(name)}" for place, name in enumerate(main.key, 1))
-    given = f"(SELECT key FROM {parquet([deleted])} WHERE resource = {literal(main.resource)})"
+    given = f"(SELECT key FROM {deleted} WHERE resource = {literal(main.resource)})"
     ((wrong,),) = connection.execute(f"SELECT count(*) FROM {given} WHERE len(key) <> {len(main.key)}").fetchall()
     if wrong:
-        raise StoredDataDamaged(f"a deletion names no key of {main.resource}", where=str(deleted))
+        raise StoredDataDamaged(f"a deletion names no key of {main.resource}", where=f"load · {main.name}")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE _gone AS SELECT DISTINCT {names(main.key)} "
         f"FROM (SELECT {keys} FROM {given}) AS gone SEMI JOIN {home(main)} AS held "

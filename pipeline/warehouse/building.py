@@ -219,7 +219,9 @@ def _apply_run(
     for one in run.parts:
         with working(f"load · {one.resource.name}"):
             files = in_todays_form(one.files, one.resource, spill)
-            applied.append(apply(connection, one.resource, files, run.deleted, at=at))
+            applied.append(
+                apply(connection, one.resource, files, run.deleted, run_id=run.run_id, at=at, is_shared=one.is_shared)
+            )
             for file in set(files) - set(one.files):
                 file.unlink()
     if run.facts.closed_before is not None:

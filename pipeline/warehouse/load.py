@@ -25,10 +25,11 @@ PLACE = (RUN_ID, PAGE, "_record")
 _PLACES, _ELEMENT = "_superseded_places", "_element"
 
 
-def parquet(files: Iterable[Path]) -> str:
-    """The rows of some parts, to stand after FROM."""
+def parquet(files: Iterable[Path], *, of_run: str | None = None) -> str:
+    """The rows of some parts, to stand after FROM; `of_run`, only that run's."""
     # A folder called run=... would otherwise become a column.
-    return f"read_parquet([{', '.join(literal_path(file) for file in files)}], hive_partitioning = false)"
+    rows = f"read_parquet([{', '.join(literal_path(file) for file in files)}], hive_partitioning = false)"
+    return rows if of_run is None else f"(FROM {rows} WHERE {RUN_ID} = {literal(of_run)})"
 
 
 def sent_key(resource: Resource) -> str:

@@ -12,10 +12,14 @@ from pipeline.resources import Resource
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The sealed Parquet parts of one resource; none at all gives empty tables."""
+    """The sealed Parquet parts of one resource in one run; none at all gives empty tables.
+
+    `is_shared` tells that rows of other runs stand in them as well: only those with the run's own `_run_id` count.
+    """
 
     resource: Resource
     files: tuple[Path, ...]
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,8 @@ class RunParts:
     """One accepted run, as it is applied to a warehouse.
 
     `as_at` is the instant from which the run's versions are valid. `parts` has one entry for each resource of the
-    catalogue, in its order; without files where nothing was read. `deleted` is the `_deleted` part: the keys that the
-    source proved to have no more, or None if there are none.
+    catalogue, in its order; without files where nothing was read. `deleted` is the `_deleted` part with the keys that
+    the source proved to have no more, by `_run_id`, or None if there are none.
     """
 
     run_id: str

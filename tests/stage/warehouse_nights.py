@@ -93,10 +93,12 @@ def _deleted(folder: Path, night: Night) -> Path | None:
             ("key", pa.list_(pa.string())),
             ("proof", pa.string()),
             ("proven_at", pa.timestamp("us", "UTC")),
+            ("_run_id", pa.string()),
         ]
     )
     rows: Iterable[dict[str, Any]] = [
-        {"resource": name, "key": list(key), "proof": "lookup", "proven_at": night.at} for name, key in night.deleted
+        {"resource": name, "key": list(key), "proof": "lookup", "proven_at": night.at, "_run_id": night.run_id}
+        for name, key in night.deleted
     ]
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
     return path
