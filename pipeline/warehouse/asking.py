@@ -23,10 +23,9 @@ from pipeline.errors import StoredDataDamaged
 from pipeline.model import Context
 from pipeline.resources import Resource
 from pipeline.tables import DELETED_AT, FINGERPRINT, tables_of
-from pipeline.warehouse.building import MEMORY_LIMIT
 from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
-from pipeline.warehouse.read import open_file
+from pipeline.warehouse.read import MEMORY_LIMIT, open_file
 from pipeline.warehouse.text import CURRENT, equal, home, names, quoted
 
 Key = tuple[str, ...]

@@ -27,15 +27,13 @@ from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.figures import store
 from pipeline.warehouse.publishing import log_of
-from pipeline.warehouse.read import open_file, snapshot_info, stated_size
+from pipeline.warehouse.read import MEMORY_LIMIT, open_file, snapshot_info, stated_size
 from pipeline.warehouse.refitting import in_todays_form
 from pipeline.warehouse.restating import Period, restate
 from pipeline.warehouse.values import Built, RunParts
 
 # DuckDB 2 would otherwise write files that no 1.x reader opens, and most BI drivers are on 1.x.
 STORAGE_VERSION = "v1.2.0"
-# What DuckDB accounts for; the process takes some 300 MB beside it.
-MEMORY_LIMIT = "640MB"
 _PRIVATE_FILE, _PRIVATE_FOLDER = 0o600, 0o700
 _BUILDING = ".building-*"
 

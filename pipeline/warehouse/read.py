@@ -16,6 +16,8 @@ from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.text import CURRENT
 from pipeline.warehouse.values import SnapshotInfo
 
+# What DuckDB accounts for; the process takes some 300 MB beside it.
+MEMORY_LIMIT = "640MB"
 _HEADERS_BYTES = 3 * 4096  # before the first block of a DuckDB file
 # A connection made here reaches nothing but its own file, and writes nothing: no spill of personal data either.
 _HARDENED: dict[str, str | bool | int | float | list[str]] = {
@@ -94,7 +96,7 @@ def open_file(path: Path, **limits: str | int) -> duckdb.DuckDBPyConnection:
 
 
 def open_unfinished(
-    path: Path, spill: Path, *, threads: int = 2, memory_limit: str = "1GB"
+    path: Path, spill: Path, *, threads: int = 2, memory_limit: str = MEMORY_LIMIT
 ) -> duckdb.DuckDBPyConnection:
     """A read-only connection to a file that is built and not finished; what memory cannot hold goes to `spill`."""
     limits: dict[str, str | bool | int | float | list[str]] = {

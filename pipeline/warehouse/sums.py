@@ -230,19 +230,23 @@ def _judged(
         differs.append(f"({complete[-1]} AND coalesce(above{n}, 0) <> coalesce(below{n}, 0))")
         with_all.append(f"coalesce(above{n}, 0) = coalesce(all{n}, 0)")
     main = tables_of(parent)[0]
-    documents = f"SELECT {', '.join(map(quoted, main.key))} FROM {home(main)} WHERE {ALIVE}"
-    is_document = "true"
+    only = [_only(side.key) if in_question else "" for side in (above, below)]
+    known = _only(main.key) if in_question else ""
+    documents = f"SELECT {', '.join(map(quoted, main.key))} FROM {home(main)} AS held {known} WHERE {ALIVE}"
+    with_lines, is_document = "", "true"
     if resource.only_when and above.table.list_field is None:
-        own = ", ".join(map(quoted, above.key))
-        is_document = f"({quoted(snake_case(resource.only_when))} OR ({own}) IN (SELECT ({keys}) FROM below))"
+        pairs = (f"held.{quoted(name)} = lined.k{n}" for n, name in enumerate(above.key))
+        with_lines = (
+            f"LEFT JOIN (SELECT DISTINCT {keys}, true AS has_lines FROM below) AS lined ON {' AND '.join(pairs)}"
+        )
+        is_document = f"({quoted(snake_case(resource.only_when))} OR has_lines)"
     touched = f"touched AS ({in_question}), " if in_question else ""
-    only = [_only(side) if in_question else "" for side in (above, below)]
     return (
         f"WITH {touched}below AS (SELECT {below.grouped_by}, count(*) FILTER ({counts}) AS line_count, "
         f"{', '.join(sums_below)} "
         f"FROM {home(below.table)} AS held {only[1]} WHERE {ALIVE} GROUP BY ALL), "
         f"above AS (SELECT {above.grouped_by}, true AS stands, {', '.join(sums_above)} "
-        f"FROM {home(above.table)} AS held {only[0]} WHERE {ALIVE} AND {is_document} GROUP BY ALL), "
+        f"FROM {home(above.table)} AS held {only[0]} {with_lines} WHERE {ALIVE} AND {is_document} GROUP BY ALL), "
         f"sides AS (FROM above FULL JOIN below USING ({keys}, currency) WHERE stands OR line_count > 0), "
         f"vague AS (SELECT DISTINCT {keys}, true AS is_vague FROM sides WHERE currency = ''), "
         f"judged AS (SELECT sides.*, is_vague IS NULL AND ({' OR '.join(complete)}) AS is_complete, "
@@ -251,9 +255,9 @@ def _judged(
     )
 
 
-def _only(side: _Side) -> str:
-    """Leaves the rows of the documents in question."""
-    pairs = (f"held.{quoted(name)} = touched.k{n}" for n, name in enumerate(side.key))
+def _only(key: Sequence[str]) -> str:
+    """Leaves the rows of the documents in question, by the columns that hold a document's key."""
+    pairs = (f"held.{quoted(name)} = touched.k{n}" for n, name in enumerate(key))
     return f"SEMI JOIN touched ON {' AND '.join(pairs)}"
 
 
