@@ -16,12 +16,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDataDamaged
+from pipeline.errors import DiskFull, LocalAccess, LocalResource, PipelineError, StoredDataDamaged
+from pipeline.model import Room
 
 FOLDER_MODE = 0o750
 SEALED_MODE = 0o440
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_LIMITS = {
+    errno.EFBIG: "raise the file size limit of this user (ulimit -f), run again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), run again",
+    errno.ENFILE: "close programs that hold many files open, run again",
+    errno.ENOMEM: "free memory on this machine, run again",
+}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EEXIST}
 
 
@@ -29,7 +36,9 @@ def os_failure(error: OSError, where: str) -> PipelineError:
     """Our error for one of the operating system's; `where` names stage and file."""
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     if error.errno in _FULL:
-        return LocalResource(f"this machine cannot store more: {reason}", where=where)
+        return DiskFull(f"this machine cannot store more: {reason}", where=where)
+    if error.errno in _LIMITS:
+        return LocalResource(f"a limit of this machine was reached: {reason}", where=where, do=_LIMITS[error.errno])
     if error.errno in _REFUSED:
         return LocalAccess(f"a file or folder cannot be used: {reason}", where=where)
     if error.errno == errno.EIO:
@@ -44,6 +53,15 @@ def storing(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise os_failure(error, where) from error
+
+
+def room_at(folder: Path) -> Room:
+    """What is free on the volume of a folder, for a user without privileges."""
+    with storing(str(folder)):
+        found = os.statvfs(folder)
+    path = folder.resolve()
+    mount = next(one for one in (path, *path.parents) if one.is_mount() or one == one.parent)
+    return Room(str(mount), found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
 
 def make_folder(path: Path) -> None:

@@ -11,13 +11,14 @@ from pipeline.ops import records, runs
 from pipeline.snapshot import Began, Left, left_by_earlier, sealed_runs, sweep, why_not
 
 
-def judged(data_dir: Path, began: Began, *, within_s: int) -> tuple[tuple[Left, str], ...]:
+def judged(data_dir: Path, began: Began, *, within_s: int, max_bytes: int) -> tuple[tuple[Left, str], ...]:
     """Pages that earlier runs kept, newest first, and why each is not used: "" for at most one, which is.
 
     Args:
         data_dir: the data folder.
         began: the run that begins.
         within_s: how old a reading may be that is gone on with, from its beginning.
+        max_bytes: how much this run may keep.
     """
     found: list[tuple[Left, str]] = []
     is_chosen = False
@@ -25,7 +26,14 @@ def judged(data_dir: Path, began: Began, *, within_s: int) -> tuple[tuple[Left, 
         if runs.is_published(data_dir, left.run_id):
             continue  # it died between publishing and tidying up
         was_killed = bool(records.unrecorded(data_dir, [left.run_id]))
-        reason = why_not(left, reading=began.reading, now=began.began_at, within_s=within_s, was_killed=was_killed)
+        reason = why_not(
+            left,
+            reading=began.reading,
+            now=began.began_at,
+            within_s=within_s,
+            max_bytes=max_bytes,
+            was_killed=was_killed,
+        )
         found.append((left, "a later run kept more" if is_chosen and not reason else reason))
         is_chosen = is_chosen or not reason
     return tuple(found)

@@ -10,6 +10,8 @@
     │   └── NotThere                  21   the path or cursor is not known (any more)
     ├── SecurityStop                  22   treat as an attack until shown otherwise
     ├── LocalResource                 30   free disk, memory or time
+    │   ├── DiskFull                  30   the volume, or a quota on it, took no more
+    │   └── TooManyPages              30   more to read than the site lets a run keep
     ├── LocalAccess                   31   repair file permissions
     ├── StoredDataDamaged             40   stored bytes are not what was stored
     ├── CheckRefused                  41   the data is complete, but a required check says not to publish it
@@ -167,6 +169,17 @@ class LocalResource(PipelineError):
     title = "LOCAL_RESOURCE"
     keeps_pages = True
     default_do = "free disk space on the volume of storage.data_dir (or raise the limit), run again"
+
+
+class DiskFull(LocalResource):
+    """The volume of the data folder, or a quota on it, took no more."""
+
+
+class TooManyPages(LocalResource):
+    """The source sent more than the site lets a run keep; the next run must not go on from that."""
+
+    keeps_pages = False
+    default_do = "compare with what the source should hold; raise storage.max_kept_gb if that is right, run again"
 
 
 class LocalAccess(PipelineError):

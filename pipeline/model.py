@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
 
 # A path placeholder and its value, outermost parent first: (("companyId", "1"), ("claimId", "3462")).
@@ -22,16 +23,27 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What a volume has left; `free_files` counts inodes, None where the file system makes them as needed."""
+
+    mount: str
+    free_bytes: int
+    free_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What a run takes from outside itself, so that tests can give their own.
 
-    `monotonic` counts seconds and never goes back; `random` gives even numbers in [0, 1).
+    `monotonic` counts seconds and never goes back; `random` gives even numbers in [0, 1); `room` tells what is
+    free on a folder's volume.
     """
 
     clock: Clock
     sleep: Sleep
     monotonic: Callable[[], float]
     random: Callable[[], float]
+    room: Callable[[Path], Room]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,14 @@ from pathlib import Path
 from pipeline import auth, checks, earlier, upkeep, warehouse
 from pipeline.account import Achieved, reading_of, report_of
 from pipeline.auth import Secret
-from pipeline.durable import make_folder, os_failure, storing
+from pipeline.durable import make_folder, os_failure, room_at, storing
 from pipeline.errors import (
     EXIT_INTERNAL,
     EXIT_INTERRUPTED,
     EXIT_PUBLISHED,
     EXIT_TERMINATED,
     CheckRefused,
+    DiskFull,
     LocalResource,
     PipelineError,
 )
@@ -52,6 +53,7 @@ from pipeline.night import (
     read,
     refuse,
     results_of,
+    room,
     standing,
     with_changes,
 )
@@ -77,8 +79,8 @@ _DECODERS = 2
 
 
 def real_world() -> World:
-    """The machine's own clock, sleep and randomness."""
-    return World(lambda: datetime.now(UTC), asyncio.sleep, time.monotonic, random.random)
+    """The machine's own clock, sleep, randomness and disk."""
+    return World(lambda: datetime.now(UTC), asyncio.sleep, time.monotonic, random.random, room_at)
 
 
 def run(
@@ -193,21 +195,25 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
         night.started_at,
         reading_of(night.settings, night.catalogue, night.base.run_id, night.how, (bearer.site, bearer.subject)),
     )
-    lefts = earlier.judged(night.data_dir, began, within_s=seconds_of(night.settings.extract.resume_within))
+    max_bytes = night.settings.storage.max_kept_bytes
+    within_s = seconds_of(night.settings.extract.resume_within)
+    lefts = earlier.judged(night.data_dir, began, within_s=within_s, max_bytes=max_bytes)
     used = next((left for left, not_used in lefts if not not_used), None)
     achieved.plan = planned(night, used.pages if used else 0)
     folder = night.data_dir / "staging" / night.run_id
-    kept = begin(folder, began) if used is None else go_on(used, folder)
+    kept = begin(folder, began, max_bytes=max_bytes) if used is None else go_on(used, folder, max_bytes=max_bytes)
     earlier.tidy(night.data_dir, night.run_id, lefts, night.observe)
     try:
+        room.refuse_cramped(night, kept.size_bytes)
         published = _way_of_the_data(night, token, achieved, kept)
     except BaseException as failure:
         are_sound = not isinstance(failure, Exception) or (isinstance(failure, PipelineError) and failure.keeps_pages)
-        if are_sound and kept.count:
+        are_too_many = isinstance(failure, DiskFull) and room.told(failure, night, kept)
+        if are_sound and kept.count and not are_too_many:
             kept.close()
             achieved.pages_kept = kept.count
         else:
-            kept.discard()  # the next run must not meet the same pages again
+            kept.discard()  # the next run must not meet the same pages, or the same lack of room, again
         raise
     with suppress(PipelineError):  # published is published; the next run removes what could not be removed now
         kept.discard()

@@ -109,12 +109,18 @@ class Extract:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Where everything is kept, and for how long; `keep_days` None keeps every snapshot."""
+    """Where everything is kept, how much and for how long; `keep_days` None keeps every snapshot."""
 
     data_dir: Path
     compression: Literal["zstd", "snappy", "none"] = "zstd"
     keep_generations: Annotated[int, msgspec.Meta(ge=3, le=10_000)] = 7
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    max_kept_gb: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 20.0
+
+    @property
+    def max_kept_bytes(self) -> int:
+        """How large the pages of one run may be together, as they are kept."""
+        return int(self.max_kept_gb * 10**9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from pipeline.auth import Secret
+from pipeline.durable import room_at
 from pipeline.model import Request, World
 from pipeline.sandbox import Running
 from pipeline.session import Session, open_session
@@ -32,7 +33,7 @@ class Jumping:
 
     def world(self) -> World:
         draw = Random(self.seed)
-        return World(self.clock, self.sleep, self.monotonic, draw.random)
+        return World(self.clock, self.sleep, self.monotonic, draw.random, room_at)
 
     def clock(self) -> datetime:
         return datetime.now(UTC) + self.ahead + timedelta(seconds=self.jumped_s)

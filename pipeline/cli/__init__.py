@@ -60,6 +60,8 @@ def run_command(arguments: Sequence[str]) -> int:
             raise SystemExit(EXIT_TERMINATED)
 
     signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which is what nohup asks for
+        signal.signal(signal.SIGHUP, terminate)
     with_traceback = "--debug" in arguments
     try:
         result = prospend.main(args=list(arguments), prog_name="prospend", standalone_mode=False)

@@ -1,5 +1,6 @@
 """The steps of one night, each with what it needs of the stages. Their order is `nightly`'s business alone."""
 
+from pipeline.night import room
 from pipeline.night.building import load
 from pipeline.night.judging import Loaded, judge, refuse
 from pipeline.night.manifest import manifest_facts
@@ -20,6 +21,7 @@ __all__ = [
     "read",
     "refuse",
     "results_of",
+    "room",
     "standing",
     "with_changes",
 ]

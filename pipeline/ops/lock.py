@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.durable import make_folder, storing
-from pipeline.errors import RunActive
+from pipeline.durable import make_folder, room_at, storing
+from pipeline.errors import LocalAccess, RunActive
+
+_WAITS_S = (0.0, 0.02, 0.2)  # whoever has just got the lock says so a moment later
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 
 
 @contextmanager
@@ -21,16 +26,22 @@ def run_lock(data_dir: Path, run_id: str, started_at: datetime) -> Iterator[None
 
     Raises:
         RunActive: another process is; the message names its pid, run and start.
+        LocalAccess: the volume knows no locks: nothing would keep two runs apart.
     """
     folder = data_dir / "state"
     holder = folder / "run.json"
     with storing(f"lock · {folder}"):
         make_folder(folder)
-        lock = FileLock(folder / "run.lock", timeout=0, mode=0o640)
+        # A lock that is only a file would outlive a killed run.
+        lock = FileLock(folder / "run.lock", timeout=0, mode=0o640, fallback_to_soft=False)
         try:
             lock.acquire()
         except Timeout:
             raise RunActive("another run is active", where=_described(holder)) from None
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                raise _no_locks(data_dir, error) from error
+            raise
     try:
         with storing(f"lock · {holder}"):
             facts = {"pid": os.getpid(), "run_id": run_id, "started_at": started_at.isoformat()}
@@ -41,9 +52,27 @@ def run_lock(data_dir: Path, run_id: str, started_at: datetime) -> Iterator[None
         lock.release()
 
 
-def _described(holder: Path) -> str:
+def _no_locks(data_dir: Path, error: OSError) -> LocalAccess:
+    mount = room_at(data_dir).mount
+    kinds = [line.split()[2] for line in _mounts() if line.split()[1] == mount]
+    return LocalAccess(
+        f"the volume of the data folder gives no lock that would keep two runs apart: {error.strerror}",
+        where=f"storage.data_dir = {data_dir}, on the volume {mount} ({kinds[-1] if kinds else 'of unknown type'})",
+        do="move the data folder to a local disk, or mount this one with locks, then run again",
+    )
+
+
+def _mounts() -> list[str]:
     try:
-        facts = json.loads(holder.read_text("utf-8"))
-        return f"run {facts['run_id']}, pid {facts['pid']}, started {facts['started_at']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"holder of {holder.with_name('run.lock')}"
+        return Path("/proc/mounts").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def _described(holder: Path) -> str:
+    for wait_s in _WAITS_S:
+        time.sleep(wait_s)
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            facts = json.loads(holder.read_text("utf-8"))
+            return f"run {facts['run_id']}, pid {facts['pid']}, started {facts['started_at']}"
+    return f"holder of {holder.with_name('run.lock')}"

@@ -23,7 +23,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from pipeline.durable import make_folder, storing, sync
-from pipeline.errors import LocalResource
+from pipeline.errors import DiskFull, TooManyPages
 from pipeline.model import Request, Response, Send, run_order
 
 NAME: Final = "pages.kept"
@@ -47,16 +47,18 @@ class KeptPages:
     """The kept pages of the run under way; lives in one event loop.
 
     `began` is of the first run in a chain of runs that went on from each other; `earlier` are their ids, oldest first;
-    `found` counts the pages that they had kept, `count` all there are now. `places` says where in the file the answer
-    to a request stands.
+    `found` counts the pages that they had kept, `count` all there are now, in `size_bytes` of at most `max_bytes`.
+    `places` says where in the file the answer to a request stands.
     """
 
     path: Path
     began: Began
+    max_bytes: int
     earlier: tuple[str, ...] = ()
     found: int = 0
     places: dict[int, int] = field(default_factory=dict, repr=False)
     count: int = 0
+    size_bytes: int = 0
     file: int = field(default=-1, repr=False)
     _remembers: bool = field(default=False, repr=False)
 
@@ -102,11 +104,28 @@ class KeptPages:
             "server_date": response.server_date,
             "size": len(response.body),
         }
-        with storing(f"staging · {self.path}"):
-            if self._remembers:
-                self.places[mark] = os.fstat(self.file).st_size
-            _write(self.file, _framed(head, response.body))
+        content = _framed(head, response.body)
+        if self.size_bytes + len(content) > self.max_bytes:
+            raise TooManyPages(
+                f"the pages of this run take more than storage.max_kept_gb = {self.max_bytes / 10**9:g} allows: "
+                f"{self.count:,} came, and there are more",
+                where="staging",
+            )
+        if self._remembers:
+            self.places[mark] = self.size_bytes
+        self.write(content)
         self.count += 1
+
+    def write(self, content: bytes) -> None:
+        """Append what `_framed` made."""
+        with storing(f"staging · {self.path}"):
+            left = memoryview(content)
+            while left:
+                written = os.write(self.file, left)
+                if not written:
+                    raise DiskFull("this machine cannot store more", where="staging")
+                left = left[written:]
+        self.size_bytes += len(content)
 
     def _read(self, place: int) -> Response:
         with storing(f"staging · {self.path}"):
@@ -117,31 +136,32 @@ class KeptPages:
         return Response(body, datetime.fromisoformat(head["received_at"]), head["server_date"])
 
 
-def begin(folder: Path, began: Began) -> KeptPages:
-    """An empty file in the run's staging folder."""
+def begin(folder: Path, began: Began, *, max_bytes: int) -> KeptPages:
+    """An empty file in the run's staging folder, to grow to `max_bytes` at most."""
     path = folder / NAME
-    kept = KeptPages(path, began)
+    kept = KeptPages(path, began, max_bytes)
     with storing(f"staging · {path}"):
         make_folder(folder.parent)
         folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         kept.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, _FILE_MODE)
-        told = {"format": KEPT_FORMAT, "run_id": began.run_id, "reading": began.reading}
-        _write(kept.file, _framed({**told, "began_at": began.began_at.isoformat()}, b""))
+    told = {"format": KEPT_FORMAT, "run_id": began.run_id, "reading": began.reading}
+    kept.write(_framed({**told, "began_at": began.began_at.isoformat()}, b""))
     return kept
 
 
-def go_on(left: Left, folder: Path) -> KeptPages:
+def go_on(left: Left, folder: Path, *, max_bytes: int) -> KeptPages:
     """The file of an earlier run is this one's: its whole entries can be read, a torn end is cut off."""
     path = folder / NAME
     with storing(f"staging · {path}"):
         folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         left.path.rename(path)
         sync(folder)
-        kept = KeptPages(path, left.began, (*left.earlier, left.run_id), left.pages, count=left.pages)
+        kept = KeptPages(path, left.began, max_bytes, (*left.earlier, left.run_id), left.pages, count=left.pages)
         kept.places = {mark: place for place, mark in _pages(path)}
         kept.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         os.ftruncate(kept.file, left.whole_bytes)
-        _write(kept.file, _framed({"after": left.run_id}, b""))
+        kept.size_bytes = left.whole_bytes
+    kept.write(_framed({"after": left.run_id}, b""))
     return kept
 
 
@@ -177,12 +197,14 @@ def wholeness(path: Path) -> tuple[int, int]:
     return 0, path.stat().st_size
 
 
-def why_not(left: Left, *, reading: str, now: datetime, within_s: int, was_killed: bool) -> str:
+def why_not(left: Left, *, reading: str, now: datetime, within_s: int, max_bytes: int, was_killed: bool) -> str:
     """Why a run that is to read `reading` must not go on from what was left; "" if it may."""
     if left.began.reading != reading:
         return "what is to be read has changed (settings, catalogue or program version)"
     if (now - left.last_at).total_seconds() >= within_s:
         return "they are older than extract.resume_within"
+    if left.whole_bytes >= max_bytes:
+        return "they take more than storage.max_kept_gb allows"
     if left.is_barren and was_killed:
         return "a run that went on from them was killed before it read any more"
     return ""
@@ -242,12 +264,3 @@ def _framed(head: dict[str, Any], body: bytes) -> bytes:
     told = json.dumps(head).encode()
     packed = pa.compress(body, codec=_CODEC, asbytes=True) if body else b""
     return _FRAME.pack(len(told), len(packed), zlib.crc32(packed, zlib.crc32(told))) + told + packed
-
-
-def _write(file: int, content: bytes) -> None:
-    written = os.write(file, content)
-    while written < len(content):
-        more = os.write(file, memoryview(content)[written:])
-        if not more:
-            raise LocalResource("this machine cannot store more", where="staging")
-        written += more

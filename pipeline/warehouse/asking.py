@@ -57,8 +57,7 @@ def connect_for_run(
                 own.hardlink_to(generation)
             except OSError:  # another volume, or one without such links
                 copy_file(generation, own)
-        limits: dict[str, str | int] = {"temp_directory": str(spill), "threads": threads, "memory_limit": memory_limit}
-        with closing(open_file(own, **limits)) as connection:
+        with closing(open_file(own, spill=spill, threads=threads, memory_limit=memory_limit)) as connection:
             yield connection
     finally:
         shutil.rmtree(spill, ignore_errors=True)

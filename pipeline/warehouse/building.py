@@ -30,6 +30,7 @@ from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import MEMORY_LIMIT, open_file, snapshot_info, stated_size
 from pipeline.warehouse.refitting import in_todays_form
 from pipeline.warehouse.restating import Period, restate
+from pipeline.warehouse.spilling import MOST_SPILL_BYTES, bound_spill
 from pipeline.warehouse.values import Built, RunParts
 
 # DuckDB 2 would otherwise write files that no 1.x reader opens, and most BI drivers are on 1.x.
@@ -46,6 +47,7 @@ def build(
     temp_dir: Path,
     threads: int = 2,
     memory_limit: str = MEMORY_LIMIT,
+    spill_bytes: int = MOST_SPILL_BYTES,
 ) -> Built:
     """A DuckDB file stands at `target` with the runs applied in order, commented and counted; readers do not know it.
 
@@ -56,6 +58,7 @@ def build(
         temp_dir: where DuckDB may spill; a private folder is made inside and removed.
         threads: DuckDB's threads.
         memory_limit: DuckDB's limit, with its unit.
+        spill_bytes: how much DuckDB may spill, at most.
 
     Shape:
         in   per run and resource n records in k parts, and the keys of what was proved gone
@@ -79,6 +82,7 @@ def build(
             if base is not None:
                 copy_file(base, target)
             with closing(_open(target, spill, threads, memory_limit)) as connection:
+                bound_spill(connection, spill, spill_bytes)
                 target.chmod(_PRIVATE_FILE)
                 return _fold(connection, target, runs, spill, is_new=base is None)
     except BaseException:
@@ -151,10 +155,14 @@ def sweep(warehouse_dir: Path) -> tuple[str, ...]:
     return tuple(path.name for path in found)
 
 
-def _settings(memory_limit: str = MEMORY_LIMIT) -> dict[str, str | bool | int | float | list[str]]:
+_Settings = dict[str, str | bool | int | float | list[str]]
+
+
+def _settings(memory_limit: str = MEMORY_LIMIT) -> _Settings:
     return {
         "storage_compatibility_version": STORAGE_VERSION,
         "memory_limit": memory_limit,
+        "temp_directory": "",  # nowhere, unless a private folder is named: the default would lie beside the file
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
@@ -163,7 +171,7 @@ def _settings(memory_limit: str = MEMORY_LIMIT) -> dict[str, str | bool | int | 
 
 
 def _open(target: Path, spill: Path, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    limits: dict[str, str | bool | int | float | list[str]] = {
+    limits: _Settings = {
         "threads": threads,
         "temp_directory": str(spill),
         "preserve_insertion_order": True,  # costs nothing measurable; the same parts give the same rows in order

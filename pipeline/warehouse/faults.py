@@ -8,10 +8,16 @@ from contextlib import contextmanager
 import duckdb
 
 from pipeline.durable import os_failure
-from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDataDamaged, VersionMismatch
+from pipeline.errors import DiskFull, LocalAccess, LocalResource, PipelineError, StoredDataDamaged, VersionMismatch
 
 # Looked for in DuckDB's lower-cased message, first match wins; it has no error numbers of its own.
-_FULL = ("no space left", "disk full", "disk quota", "file too large", "max_temp_directory_size", "too many open files")
+_FULL = ("no space left", "disk full", "disk quota")
+_LIMITS = {
+    "file too large": "raise the file size limit of this user (ulimit -f), run again",
+    "too many open files": "raise the limit of open files (ulimit -n), run again",
+    "max_temp_directory_size": "report it with the number of rows of the largest table; readers are unaffected",
+}
+_MEMORY = ("failed to allocate", "failed to pin", "out of memory")  # a commit says so in other errors than its own
 _REFUSED = ("permission denied", "operation not permitted", "read-only file system", "could not set lock")
 _NEWER = ("newer version of duckdb", "version number", "storage version")
 _DAMAGED = (
@@ -65,8 +71,11 @@ def duckdb_failure(error: duckdb.Error, where: str) -> PipelineError | None:
     said = str(error).lower()
     kind = type(error).__name__
     if any(part in said for part in _FULL):
-        return LocalResource(f"this machine cannot store more ({kind})", where=where)
-    if isinstance(error, duckdb.OutOfMemoryException):
+        return DiskFull(f"this machine cannot store more ({kind})", where=where)
+    for part, do in _LIMITS.items():
+        if part in said:
+            return LocalResource(f"a limit of this machine was reached ({part})", where=where, do=do)
+    if isinstance(error, duckdb.OutOfMemoryException) or any(part in said for part in _MEMORY):
         return LocalResource("the work does not fit into the memory allowed for DuckDB", where=where)
     if any(part in said for part in _REFUSED):
         return LocalAccess(f"a file or folder cannot be used ({kind})", where=where)

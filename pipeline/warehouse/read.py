@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
 from pipeline.warehouse.audit import row_counts
 from pipeline.warehouse.faults import duckdb_failure, raise_if_interrupted
 from pipeline.warehouse.publishing import log_of
+from pipeline.warehouse.spilling import bound_spill
 from pipeline.warehouse.text import CURRENT
 from pipeline.warehouse.values import SnapshotInfo
 
@@ -67,13 +68,14 @@ def connect(pointer: Path) -> duckdb.DuckDBPyConnection:
     return open_file(path)
 
 
-def open_file(path: Path, **limits: str | int) -> duckdb.DuckDBPyConnection:
+def open_file(path: Path, *, spill: Path | None = None, **limits: str | int) -> duckdb.DuckDBPyConnection:
     """A hardened read-only connection to one DuckDB file; errors as for `connect`.
 
-    `limits` are settings of DuckDB for memory, threads and spill.
+    What memory cannot hold goes to `spill`, or nowhere; `limits` are settings of DuckDB for memory and threads.
     """
+    places = {} if spill is None else {"temp_directory": str(spill)}
     try:
-        connection = duckdb.connect(str(path), read_only=True, config={**_HARDENED, **limits})
+        connection = duckdb.connect(str(path), read_only=True, config={**_HARDENED, **limits, **places})
     except duckdb.ConnectionException as error:
         raise LocalAccess(
             "this process holds the warehouse open with other settings",
@@ -87,6 +89,8 @@ def open_file(path: Path, **limits: str | int) -> duckdb.DuckDBPyConnection:
         raise failure from error
     # Connections of one process to one file share their settings: another one may have locked them first.
     with suppress(duckdb.InvalidInputException):
+        if spill is not None:
+            bound_spill(connection, spill)
         connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         connection.execute("SET lock_configuration = true").fetchall()
     if path.stat().st_size < stated_size(connection):
@@ -104,7 +108,9 @@ def open_unfinished(
         "memory_limit": memory_limit,
         "temp_directory": str(spill),
     }
-    return duckdb.connect(str(path), read_only=True, config=_HARDENED | limits)
+    connection = duckdb.connect(str(path), read_only=True, config=_HARDENED | limits)
+    bound_spill(connection, spill)
+    return connection
 
 
 def stated_size(connection: duckdb.DuckDBPyConnection) -> int:

@@ -15,7 +15,8 @@ def subclasses(kind: type) -> list[type]:
 
 CODES = {
     "ConfigError": 10, "TokenError": 11, "NotPermitted": 12, "SourceUnavailable": 20, "SourceContractBroken": 21,
-    "RequestRefused": 21, "NotThere": 21, "SecurityStop": 22, "LocalResource": 30, "LocalAccess": 31, "StoredDataDamaged": 40,
+    "RequestRefused": 21, "NotThere": 21, "SecurityStop": 22, "LocalResource": 30, "DiskFull": 30, "TooManyPages": 30,
+    "LocalAccess": 31, "StoredDataDamaged": 40,
     "CheckRefused": 41, "BudgetReached": 42, "RunActive": 50, "VersionMismatch": 60, "PipelineError": 70,
 }  # fmt: skip
 

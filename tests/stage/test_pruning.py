@@ -198,7 +198,7 @@ def test_a_kill_at_any_step_of_pruning_needs_no_repair(tmp_path):
 def test_pages_go_when_no_run_may_go_on_from_them(tmp_path):
     """Young pages stay for the next run; old ones and those that cannot be read go."""
     for name, began in (("20261122T020000Z", AT - timedelta(days=1)), ("20261119T020000Z", AT - timedelta(days=4))):
-        kept = begin(tmp_path / "staging" / name, Began(name, began, "what is read"))
+        kept = begin(tmp_path / "staging" / name, Began(name, began, "what is read"), max_bytes=10**6)
         kept._append(1, Response(b"{}", AT))
         kept.close()
     torn = tmp_path / "staging" / "20261121T020000Z" / "pages.kept"

@@ -20,6 +20,7 @@ from pipeline.errors import LocalAccess, LocalResource, PipelineError, StoredDat
 from pipeline.model import ControlTotal
 from pipeline.tables import all_tables, tables_of
 from pipeline.warehouse import Built, Parts, audit
+from pipeline.warehouse.faults import duckdb_failure
 from pipeline.warehouse.layout import create_tables
 
 LATER = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -333,6 +334,24 @@ def test_too_little_memory_is_told_as_such(tmp_path: Path):
         build(tmp_path, claims=[claim(str(n), order="x" * 100) for n in range(20_000)], memory_limit="1MB")
     assert not any((tmp_path / "warehouse").iterdir())
     assert not any((tmp_path / "spill").iterdir())
+
+
+def test_too_little_memory_at_the_commit_is_told_as_such():
+    """There it is a fatal error of DuckDB, or one of the transaction, with the same words inside."""
+    said = (
+        "Failed to create checkpoint because of error: failed to allocate data of size 4.0 MiB (36.8 MiB/38.1 MiB used)"
+    )
+    assert isinstance(duckdb_failure(duckdb.FatalException(said), "load"), LocalResource)
+    assert duckdb_failure(duckdb.FatalException("something else"), "load") is None
+
+
+def test_spill_is_bounded(tmp_path: Path):
+    """Beyond its bound the build ends as a shortage, however much the disk has; with enough it spills and is built."""
+    many = [claim(str(n), order=f"{n:x}" * 60) for n in range(40_000)]
+    with pytest.raises(LocalResource, match="max_temp_directory_size"):
+        build(tmp_path, claims=many, memory_limit="24MB", spill_bytes=10_000)
+    assert not any((tmp_path / "spill").iterdir())
+    assert build(tmp_path, claims=many, memory_limit="24MB").path.exists()
 
 
 def test_spill_is_private_and_goes_away(tmp_path: Path):

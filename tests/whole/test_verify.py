@@ -38,7 +38,7 @@ def night(earlier_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def keep_pages(data_dir: Path, run_id: str) -> Path:
     """Twenty kept pages, as a run that ended early leaves them."""
-    kept = begin(data_dir / "staging" / run_id, Began(run_id, AT, "what is read"))
+    kept = begin(data_dir / "staging" / run_id, Began(run_id, AT, "what is read"), max_bytes=10**6)
 
     async def answer(request: Request) -> Response:
         return Response(json.dumps({"page": [{"id": request.path * 9}]}).encode(), AT)
