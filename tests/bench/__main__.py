@@ -121,7 +121,9 @@ def main() -> None:
     parser.add_argument("--claims", type=int, nargs="+", default=[4000, 20_000])
     parser.add_argument("--page-limit", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=40, help="turns of each side when requests are compared")
-    parser.add_argument("--night-rows", type=int, nargs="+", default=[100_000, 1_000_000], help="sizes of a 1 % night")
+    parser.add_argument(
+        "--night-rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000], help="sizes of a 1 % night"
+    )
     parser.add_argument("--valgrind", action="store_true", help="count instructions without a counter in the machine")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
