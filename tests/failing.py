@@ -109,7 +109,7 @@ class Timetable:
         tracing.freeze()
         session.http.trace_configs.append(tracing)
         # The waits of others move this clock too, minutes of them while an answer takes milliseconds to arrive: attempts
-        # alone bound a request here, and its time is bounded by tests with one request at once.
+        # alone bound a request here; that time bounds it as well is shown without a clock (`pure/test_retry.py`).
         session.policy = replace(session.policy, total_s=math.inf)
 
     async def on_begin(self, *_: object) -> None:
