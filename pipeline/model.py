@@ -192,7 +192,14 @@ class SurroundingsIgnored:
     names: tuple[str, ...]
 
 
-Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored
+@dataclass(frozen=True, slots=True)
+class QuarantineLeft:
+    """So many records that did not fit the catalogue of their run fit today's, and became rows without any call."""
+
+    record_count: int
+
+
+Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft
 Observe = Callable[[Event], None]
 
 

@@ -21,8 +21,10 @@ def rebuild(config: Path | None, data: Path | None, as_json: bool, quiet: bool, 
       prospend rebuild                       after a damaged file, or a change of configs/prospend.toml
       prospend rebuild --data data/demo
 
-    Every snapshot is verified before it is used. What readers have stays open to them until they connect again.
+    Every snapshot is verified before it is used. Records that did not fit when they were read are tried again from the
+    bytes that were kept. What readers have stays open to them until they connect again.
     """
+    from pipeline.cli.progress import fits_now
     from pipeline.night.rebuilding import rebuild as rebuild_warehouse
     from pipeline.resources import read_catalogue
 
@@ -30,11 +32,14 @@ def rebuild(config: Path | None, data: Path | None, as_json: bool, quiet: bool, 
     done = rebuild_warehouse(folder, read_catalogue(_catalogue_of(config, data)), datetime.now(UTC))
     if as_json:
         told = {"run_id": done.run_id, "warehouse": str(done.path), "runs": done.run_count, "rows": done.row_count}
-        click.echo(json.dumps({**told, "differs": None if done.differs is None else list(done.differs)}, indent=2))
+        differs = None if done.differs is None else list(done.differs)
+        click.echo(json.dumps({**told, "differs": differs, "fit_now": done.fit_now}, indent=2))
         return
     if quiet:
         return
     click.echo(f"rebuilt {done.run_id} from {done.run_count:,} runs: {done.row_count:,} rows")
+    if done.fit_now:
+        click.echo(f"  {fits_now(done.fit_now)}")
     if done.differs is None:
         click.echo("  there was no sound file to compare it with")
     elif done.differs:

@@ -10,9 +10,18 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from pipeline.model import EarlierRunUnfinished, Event, Observe, PageRead, StageBegan, SurroundingsIgnored, TokenAgeing
+from pipeline.model import (
+    EarlierRunUnfinished,
+    Event,
+    Observe,
+    PageRead,
+    QuarantineLeft,
+    StageBegan,
+    SurroundingsIgnored,
+    TokenAgeing,
+)
 
-Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored
+Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -106,6 +115,8 @@ def _quietly(event: Event) -> None:
 def _notice(event: Notice) -> str:
     if isinstance(event, SurroundingsIgnored):
         return f"ignored: {', '.join(event.names)} (only the settings count; a proxy is named by api.proxy)"
+    if isinstance(event, QuarantineLeft):
+        return fits_now(event.record_count)
     if isinstance(event, TokenAgeing):
         return f"{event.warning}; `prospend token show --renewal` tells how"
     how = "did not finish" if event.was_killed else "stopped early"
@@ -116,6 +127,11 @@ def _notice(event: Notice) -> str:
     else:
         became = f"its {event.pages:,} pages are used and not asked for again"
     return f"earlier run {event.run_id} {how}, readers were not affected; {became}"
+
+
+def fits_now(record_count: int) -> str:
+    """How a changed catalogue took records out of quarantine."""
+    return f"{record_count:,} quarantined {'record fits' if record_count == 1 else 'records fit'} now"
 
 
 def _say(line: str) -> None:

@@ -3,8 +3,8 @@
 from pipeline.decode.again import DecodedAgain, decode_again
 from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
 from pipeline.decode.fingerprints import fingerprint
-from pipeline.decode.pages import Decoded, decode_pages
-from pipeline.decode.refit import lacks_columns, refit
+from pipeline.decode.pages import Decoded, add_notes, decode_pages
+from pipeline.decode.refit import is_todays, lacks_columns, refit
 from pipeline.decode.schema import snapshot_schema
 from pipeline.decode.stamps import are_ascending, newest_by_company, stamped
 from pipeline.decode.unknown import UnknownField, described, extra_members
@@ -15,12 +15,14 @@ __all__ = [
     "Envelope",
     "ParentKey",
     "UnknownField",
+    "add_notes",
     "are_ascending",
     "decode_again",
     "decode_pages",
     "described",
     "extra_members",
     "fingerprint",
+    "is_todays",
     "lacks_columns",
     "newest_by_company",
     "parent_keys",

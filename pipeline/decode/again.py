@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from pipeline.decode.fit import parents_named
 from pipeline.decode.pages import Decoded, decode_pages
 from pipeline.decode.schema import RECORD, Plan, plan_of
 from pipeline.model import Page, Quarantined, Walk
-from pipeline.resources import Catalogue, Resource
+from pipeline.resources import Resource
 from pipeline.tables import PAGE
 
 
@@ -25,7 +25,7 @@ class DecodedAgain:
 
 
 def decode_again(
-    quarantined: Sequence[Quarantined], catalogue: Catalogue, *, run_id: str, read_at: datetime
+    quarantined: Sequence[Quarantined], catalogue: Iterable[Resource], *, run_id: str, read_at: datetime
 ) -> tuple[tuple[DecodedAgain, ...], tuple[Quarantined, ...]]:
     """What of a run's quarantine fits today, and what still does not.
 
@@ -34,7 +34,7 @@ def decode_again(
 
     Args:
         quarantined: of one run.
-        catalogue: today's.
+        catalogue: every resource as it is today.
         run_id: the run that read them.
         read_at: when that run was read, for records whose page did not keep its own time.
 

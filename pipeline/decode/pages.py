@@ -155,6 +155,15 @@ def decode_pages(pages: Sequence[Page], resource: Resource, *, run_id: str) -> D
     )
 
 
+def add_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """One note for each field and kind, with the counts added up, sorted."""
+    counts: dict[tuple[str, str, Any], int] = {}
+    for note in notes:
+        key = (note.resource, note.field, note.kind)
+        counts[key] = counts.get(key, 0) + note.record_count
+    return tuple(Note(*key, count) for key, count in sorted(counts.items()))
+
+
 def _blocks(pages: Sequence[Page]) -> Iterator[tuple[int, int]]:
     """Ranges of records, by whole pages, that are read together."""
     start = stop = size = 0

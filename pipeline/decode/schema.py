@@ -105,6 +105,11 @@ def snapshot_schema(resource: Resource) -> pa.Schema:
     return plan_of(resource).snapshot
 
 
+def type_of(column: Column) -> pa.DataType:
+    """The type that a column has in a snapshot."""
+    return _type(column, _TYPES, has_extra=True)
+
+
 def _snapshot(typed: pa.Schema, parent_count: int) -> pa.Schema:
     fields = list(typed)
     provenance: list[pa.Field[Any]] = [

@@ -23,6 +23,7 @@ class Rebuilt:
     """What a rebuild came to.
 
     `differs` names the tables that held something else before; None if there was nothing sound to compare with.
+    `fit_now` counts the records that did not fit the catalogue of their run and fit today's.
     """
 
     run_id: str
@@ -30,6 +31,7 @@ class Rebuilt:
     run_count: int
     row_count: int
     differs: tuple[str, ...] | None
+    fit_now: int
 
 
 def rebuild(data_dir: Path, catalogue: Catalogue, now: datetime) -> Rebuilt:
@@ -57,7 +59,8 @@ def rebuild(data_dir: Path, catalogue: Catalogue, now: datetime) -> Rebuilt:
         finally:
             warehouse.discard(target)
             sweep(data_dir)
-    return Rebuilt(newest["run_id"], generation, len(manifests), sum(count for _, count in built.rows), differs)
+    rows = sum(count for _, count in built.rows)
+    return Rebuilt(newest["run_id"], generation, len(manifests), rows, differs, built.fit_now)
 
 
 def _differing(before: Path, after: Path) -> tuple[str, ...] | None:

@@ -1,7 +1,8 @@
 """What a night builds on: the accepted runs before it, and one warehouse file that shows their sum.
 
 The file is the generation that readers have, unless a run was cut off between its seal and its publication, or the
-catalogue has changed since: then it is made from the snapshots first, without a call.
+catalogue has changed since: then it is made from the snapshots first, without a call, and what did not fit before and
+fits now stands in it as if it had always fitted.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from pipeline import upkeep, warehouse
 from pipeline.durable import make_folder
 from pipeline.errors import StoredDataDamaged
+from pipeline.model import QuarantineLeft
 from pipeline.night.manifest import SealedRun, checks_of, facts_of_run, sound_runs
 from pipeline.night.values import Base, Night
 from pipeline.ops import runs
@@ -35,15 +37,17 @@ def standing(night: Night) -> Base:
         return night.base
     run_id = manifests[-1]["run_id"]
     generation = runs.generation_of(data_dir, run_id)
-    if generation.exists() and (damage := upkeep.why_not_vouched(data_dir, run_id, generation)):
+    is_there = generation.exists()
+    if is_there and (damage := upkeep.why_not_vouched(data_dir, run_id, generation)):
         raise StoredDataDamaged(damage, where=str(generation), do="run `prospend rebuild`, then check the disk")
-    if generation.exists() and warehouse.fits(generation, night.catalogue):
+    if is_there and warehouse.fits(generation, night.catalogue):
         return Base(manifests, generation)
-    temp_dir = spill(data_dir, night.run_id)
-    if generation.exists():
-        built = rebuilt(data_dir, night.catalogue, manifests, night.borrowed, temp_dir)
+    make = rebuilt if is_there else finished
+    built = make(data_dir, night.catalogue, manifests, night.borrowed, spill(data_dir, night.run_id))
+    if built.fit_now:
+        night.observe(QuarantineLeft(built.fit_now))
+    if is_there:
         return Base(manifests, built.path, is_borrowed=True)
-    built = finished(data_dir, night.catalogue, manifests, night.borrowed, temp_dir)
     return Base(manifests, warehouse.publish(built.path, generation.parent, night.pointer, built.run_id))
 
 
@@ -100,7 +104,10 @@ def _run_parts(data_dir: Path, catalogue: Catalogue, run: SealedRun) -> warehous
         warehouse.Parts(one, run.files(data_dir, one.name), is_shared=run.is_shared(one.name)) for one in catalogue
     )
     deleted = run.files(data_dir, DELETED)
-    return warehouse.RunParts(facts.run_id, facts.data_as_at, parts, deleted[0] if deleted else None, facts)
+    is_typed_otherwise = run.manifest["catalogue_sha256"] != catalogue.text_sha256
+    return warehouse.RunParts(
+        facts.run_id, facts.data_as_at, parts, deleted[0] if deleted else None, facts, is_typed_otherwise
+    )
 
 
 def _newest_generation(

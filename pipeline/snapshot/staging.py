@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.decode import Decoded, snapshot_schema
+from pipeline.decode import Decoded, add_notes, snapshot_schema
 from pipeline.durable import make_folder, storing
 from pipeline.errors import SourceContractBroken
 from pipeline.fills import add_fills
@@ -204,12 +204,7 @@ class Staging:
 
     def notes(self) -> tuple[Note, ...]:
         """What was noticed of fields, counts added up over all parts."""
-        counts: dict[tuple[str, str, Any], int] = {}
-        for writing in self.writing.values():
-            for note in writing.notes:
-                key = (note.resource, note.field, note.kind)
-                counts[key] = counts.get(key, 0) + note.record_count
-        return tuple(Note(*key, count) for key, count in sorted(counts.items()))
+        return add_notes(note for writing in self.writing.values() for note in writing.notes)
 
     def close(self) -> None:
         """All parts are complete Parquet files; none of them is synced or visible yet."""

@@ -28,7 +28,7 @@ from pipeline.warehouse.faults import working
 from pipeline.warehouse.figures import store
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import MEMORY_LIMIT, open_file, snapshot_info, stated_size
-from pipeline.warehouse.refitting import in_todays_form
+from pipeline.warehouse.refitting import in_todays_form, with_what_fits_now
 from pipeline.warehouse.restating import Period, restate
 from pipeline.warehouse.spilling import MOST_SPILL_BYTES, bound_spill
 from pipeline.warehouse.values import Built, RunParts
@@ -187,7 +187,7 @@ def _fold(
     """Every run in order, each in one commit: new tables go to the file once, hardly through the log."""
     resources = [one.resource for one in runs[-1].parts]
     tables = all_tables(resources)
-    sha256 = layout.layout_of(tables)
+    sha256 = layout.layout_of(resources)
     if not is_new:
         _refuse_other_layout(connection, sha256, target)
     first = None if is_new else meta.next_instant(connection, runs[0])
@@ -197,7 +197,10 @@ def _fold(
     if is_new:
         layout.create(connection, tables)
         meta.describe(connection, tables)
-    for run in runs:
+    fit_now = 0
+    for given in runs:
+        run = with_what_fits_now(given, spill)
+        fit_now += len(given.facts.quarantined) - len(run.facts.quarantined)
         applied, rows = _apply_run(connection, tables, run, spill)
         meta.show(connection, run, sha256)
         connection.execute("COMMIT").fetchall()
@@ -215,6 +218,7 @@ def _fold(
         superseded_totals=tuple(sorted(one for resource in applied for one in resource.superseded_totals)),
         key_problems=problems,
         changes=tuple(resource.changes for resource in applied),
+        fit_now=fit_now,
     )
 
 
@@ -224,7 +228,7 @@ def _apply_run(
     applied, at = [], meta.next_instant(connection, run)
     for one in run.parts:
         with working(f"load · {one.resource.name}"):
-            files = in_todays_form(one.files, one.resource, spill)
+            files = in_todays_form(one.files, one.resource, spill, is_typed_otherwise=run.is_typed_otherwise)
             applied.append(
                 apply(connection, one.resource, files, run.deleted, run_id=run.run_id, at=at, is_shared=one.is_shared)
             )

@@ -55,9 +55,14 @@ def create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> No
     connection.execute("\n".join(comments)).fetchall()
 
 
-def layout_of(tables: Iterable[Table]) -> str:
-    """Names the layout of a file: files of one layout have the same tables, views, macros and comments."""
-    parts = (*map(repr, tables), fixed("meta_tables"), fixed("history_macros"))
+def layout_of(resources: Iterable[Resource]) -> str:
+    """Names the layout of a file: files of one layout have the same tables, views, macros and comments.
+
+    The resources count with all that they say, because that decides which records fit: a night never goes on from a
+    file that would hold other rows if it were built today.
+    """
+    resources = tuple(resources)
+    parts = (*map(repr, resources), *map(repr, all_tables(resources)), fixed("meta_tables"), fixed("history_macros"))
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -73,7 +78,7 @@ def fits(path: Path, resources: Iterable[Resource]) -> bool:
             found = connection.execute("SELECT layout_sha256 FROM meta.snapshot_info").fetchall()
         except (duckdb.BinderException, duckdb.CatalogException):
             return False
-    return found == [(layout_of(all_tables(resources)),)]
+    return found == [(layout_of(resources),)]
 
 
 def _view(table: Table) -> str:

@@ -1,22 +1,74 @@
-"""Parts that an earlier catalogue has typed: written again in today's form, aside, for one load."""
+"""What an earlier catalogue has typed, or could not: written again in today's form, aside, for one load."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.decode import lacks_columns, refit
+from pipeline.decode import DecodedAgain, add_notes, decode_again, is_todays, lacks_columns, refit
+from pipeline.durable import storing
 from pipeline.errors import StoredDataDamaged
+from pipeline.model import Quarantined
 from pipeline.resources import Resource
+from pipeline.totals import add_totals
+from pipeline.warehouse.values import RunFacts, RunParts
 
 _ROWS = 65_536  # of one step; bounds memory whatever the row groups' size
 
 
-def in_todays_form(files: Sequence[Path], resource: Resource, folder: Path) -> tuple[Path, ...]:
+def with_what_fits_now(run: RunParts, folder: Path) -> RunParts:
+    """A run with the records of its quarantine that fit today's catalogue among its parts, as if they had fit then.
+
+    The others stay in quarantine, with the reason why they do not fit today. Nothing is asked of the source: the bytes
+    are those that were kept.
+    """
+    if not run.is_typed_otherwise or not run.facts.quarantined:
+        return run
+    facts, resources = run.facts, [one.resource for one in run.parts]
+    fit, rest = decode_again(facts.quarantined, resources, run_id=run.run_id, read_at=facts.data_as_at)
+    files = {one.resource.name: _written(one, run.run_id, folder) for one in fit}
+    parts = [
+        replace(one, files=(*one.files, files[one.resource.name])) if one.resource.name in files else one
+        for one in run.parts
+    ]
+    return replace(run, parts=tuple(parts), facts=_told_again(facts, fit, rest))
+
+
+def _written(again: DecodedAgain, run_id: str, folder: Path) -> Path:
+    target = folder / f"{again.resource.name}-{run_id}-again.parquet"
+    with storing(f"load · {again.resource.name}"):
+        pq.write_table(again.decoded.table, target, store_schema=False)
+    return target
+
+
+def _told_again(facts: RunFacts, fit: Sequence[DecodedAgain], rest: Sequence[Quarantined]) -> RunFacts:
+    """What the warehouse says of a run after its quarantine was tried again."""
+    left = Counter(one.resource for one in rest)
+    return replace(
+        facts,
+        resources=tuple(replace(one, quarantined=left[one.name]) for one in facts.resources),
+        control_totals=add_totals(facts.control_totals, *(one.decoded.totals for one in fit)),
+        quarantined=tuple(rest),
+        notes=add_notes((*facts.notes, *(note for one in fit for note in one.decoded.notes))),
+    )
+
+
+def in_todays_form(
+    files: Sequence[Path], resource: Resource, folder: Path, *, is_typed_otherwise: bool
+) -> tuple[Path, ...]:
     """Parts with every column of the catalogue: each as it is, or in `folder` with the missing ones filled.
+
+    Args:
+        files: the parts.
+        resource: as today's catalogue has it.
+        folder: where to write what is not in today's form.
+        is_typed_otherwise: another catalogue gave them their types, so that columns may have another one or be gone.
+            Without that, another type is damage, and the load says so.
 
     Raises:
         StoredDataDamaged: a part cannot be read.
@@ -27,8 +79,9 @@ def in_todays_form(files: Sequence[Path], resource: Resource, folder: Path) -> t
             schema = pq.read_schema(file)
             if not set(resource.identity) <= set(schema.names):
                 raise StoredDataDamaged(f"a part lacks the key of {resource.name}", where=str(file))
-            ready.append(_refitted(file, resource, folder) if lacks_columns(schema, resource) else file)
-        except (pa.ArrowException, OSError, KeyError) as error:
+            is_other = lacks_columns(schema, resource) or (is_typed_otherwise and not is_todays(schema, resource))
+            ready.append(_refitted(file, resource, folder) if is_other else file)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(file)) from error
     return tuple(ready)
 

@@ -51,7 +51,8 @@ class RunParts:
 
     `as_at` is the instant from which the run's versions are valid. `parts` has one entry for each resource of the
     catalogue, in its order; without files where nothing was read. `deleted` is the `_deleted` part with the keys that
-    the source proved to have no more, by `_run_id`, or None if there are none.
+    the source proved to have no more, by `_run_id`, or None if there are none. `is_typed_otherwise` tells that another
+    catalogue gave the parts their types and decided what did not fit.
     """
 
     run_id: str
@@ -59,6 +60,7 @@ class RunParts:
     parts: tuple[Parts, ...]
     deleted: Path | None
     facts: RunFacts
+    is_typed_otherwise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class Built:
     all. Both `rows` have one entry a table. `superseded` counts, one entry a resource, the records that a newer version
     of the same key in the same run replaced; `superseded_totals` are the amounts on them, so that `read_totals` plus
     `superseded_totals` are the amounts in the run's parts. `key_problems` lists tables with (missing keys, keys that
-    stand more than once), only where there are any. `changes` has one entry a resource.
+    stand more than once), only where there are any. `changes` has one entry a resource. `fit_now` counts, over all runs
+    applied, the records that had not fitted the catalogue of their run and fit today's.
     """
 
     path: Path
@@ -95,6 +98,7 @@ class Built:
     superseded_totals: tuple[ControlTotal, ...]
     key_problems: tuple[tuple[str, int, int], ...]
     changes: tuple[Changes, ...]
+    fit_now: int = 0
 
 
 @dataclass(frozen=True, slots=True)

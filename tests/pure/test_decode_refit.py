@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decode import decode_pages, lacks_columns, refit, snapshot_schema
+from pipeline.decode import decode_pages, is_todays, lacks_columns, refit, snapshot_schema
 from pipeline.model import Page, Walk
 from pipeline.resources import Resource, parse_catalogue
 
@@ -92,6 +94,99 @@ def test_a_value_that_does_not_fit_stays_where_it_is(value: bytes):
     (row,) = refit(decoded(catalogue(without=("fee", "paidAt")), record), NOW).to_pylist()
     assert (row["fee"], row["paidAt"]) == (None, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert row["_extra"] == f'{{"fee":{value.decode()}}}'
+
+
+def retyped(*pairs: tuple[str, str]) -> Resource:
+    """Today's thing with something else in its text."""
+    text = _TODAY
+    for old, new in pairs:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return parse_catalogue(text, "test")["thing"]
+
+
+FEE_TEXT = ('fee = { type = "money"', 'fee = { type = "text"')
+COST_TEXT = ('cost = { type = "money"', 'cost = { type = "text"')
+RATE_INTEGER = ('rate = { type = "decimal(9,4)"', 'rate = { type = "integer"')
+RATE_NARROW = ('rate = { type = "decimal(9,4)"', 'rate = { type = "decimal(5,1)"')
+FEE_RENAMED = ('fee = { type = "money", evidence = "documented", aliases = ["charge"]', 'cost = { type = "money", evidence = "documented", aliases = ["fee", "charge"]')  # fmt: skip
+STEPS_GONE = (_TODAY[_TODAY.index("steps = "):].rstrip(), "")  # fmt: skip
+CITY_GONE = ('city = { type = "text", evidence = "documented", about = "city" }, ', "")
+PLAIN = (
+    b'{"id":"1","fee":99999999999999.9999,"paidAt":"2026-01-02T03:04:05Z","colour":"red"}',
+    b'{"id":"2","fee":7,"address":{"city":"Perth","rate":10},"steps":[{"name":"a","cost":0.1},null,{"name":"b","by":"x"}]}',
+    b'{"id":"3","fee":null,"address":{},"steps":null}',
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param((FEE_TEXT,), id="an amount is a text now"),
+        pytest.param((COST_TEXT,), id="in the elements of a list"),
+        pytest.param((RATE_INTEGER,), id="in an object"),
+        pytest.param((CITY_GONE, RATE_INTEGER), id="every field of an object"),
+        pytest.param((RATE_NARROW,), id="fewer digits"),
+        pytest.param((CITY_GONE,), id="a field of an object is gone"),
+        pytest.param((FEE_TEXT, COST_TEXT, RATE_INTEGER), id="several at once"),
+    ],
+)
+@pytest.mark.parametrize("is_back", [False, True], ids=["there", "back"])
+def test_rows_of_other_types_are_as_if_they_had_been_typed_today(change: tuple[tuple[str, str], ...], is_back: bool):
+    """A column's type changes, or it goes: what was stored comes to the same rows as what was sent, either way."""
+    before, after = (retyped(*change), NOW) if is_back else (NOW, retyped(*change))
+    stored, wanted = decoded(before, *PLAIN), decoded(after, *PLAIN)
+    assert not is_todays(stored.schema, after)
+    assert not lacks_columns(wanted.schema, after)
+    found = refit(stored, after)
+    assert is_todays(found.schema, after)
+    assert as_read(found) == as_read(wanted)
+
+
+def test_a_column_of_another_name_takes_over_what_its_alias_held():
+    """Renamed in the catalogue, the old name an alias: not one value is lost."""
+    after = retyped(FEE_RENAMED)
+    assert as_read(refit(decoded(NOW, *PLAIN), after)) == as_read(decoded(after, *PLAIN))
+
+
+def as_read(table: pa.Table) -> list[dict[str, object]]:
+    """The rows, with what the catalogue does not know as a value: its fields may stand in another order."""
+    return [
+        row | {"_extra": row["_extra"] and json.loads(row["_extra"], parse_float=Decimal)} for row in table.to_pylist()
+    ]
+
+
+def test_a_list_that_is_no_table_any_more_is_kept_as_it_was():
+    """With all that its elements held, what their `_extra` had among it."""
+    *_, row, _ = refit(decoded(NOW, *PLAIN), retyped(STEPS_GONE)).to_pylist()
+    assert json.loads(row["_extra"], parse_float=str) == {"steps": [{"name": "a", "cost": "0.1"}, None, {"name": "b", "by": "x"}]}  # fmt: skip
+
+
+def test_a_value_that_its_new_type_cannot_hold_stays_in_extra():
+    """Nothing is rounded and nothing lost: the column is NULL there."""
+    found = refit(decoded(NOW, b'{"id":"1","address":{"rate":10.0875}}'), retyped(RATE_NARROW)).to_pylist()
+    assert (found[0]["address"], found[0]["_extra"]) == ({"city": None, "rate": None}, '{"address.rate":10.0875}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [("timestamp", "2026-01-02T03:04:05.678901Z"), ("date", "2026-01-02"), ("boolean", "true"), ("integer", "-7")],
+)
+def test_every_kind_of_value_becomes_the_text_it_was_sent_as(kind: str, written: str):
+    """A column that turns out to hold any text: times in UTC, days, flags and numbers as the source writes them."""
+    raw = f'"{written}"' if kind in ("timestamp", "date") else written
+    before = retyped(('paidAt = { type = "timestamp"', f'paidAt = {{ type = "{kind}"'))
+    after = retyped(('paidAt = { type = "timestamp"', 'paidAt = { type = "text"'))
+    (row,) = refit(decoded(before, f'{{"id":"1","paidAt":{raw}}}'.encode()), after).to_pylist()
+    assert (row["paidAt"], row["_extra"]) == (written, None)
+
+
+def test_a_type_that_no_catalogue_gives_is_refused():
+    """A float was never ours: taking it for an amount would make up digits."""
+    table = decoded(NOW, b'{"id":"1"}')
+    place = table.schema.get_field_index("fee")
+    with pytest.raises(ValueError, match="no catalogue"):
+        refit(table.set_column(place, "fee", pa.array([0.1])), NOW)
 
 
 def test_no_rows_are_no_rows():

@@ -65,7 +65,7 @@ def written(folder: Path, night: Night, catalogue: Catalogue = CATALOGUE) -> Run
             files = (path,)
         parts.append(Parts(resource, files))
     run = facts(night.run_id, data_as_at=night.at, closed_before=night.closed_before, resources=())
-    return RunParts(night.run_id, night.at, tuple(parts), _deleted(folder, night), run)
+    return RunParts(night.run_id, night.at, tuple(parts), deleted_part(folder, night), run)
 
 
 def _placed(night: Night, place: int, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,8 @@ def _placed(night: Night, place: int, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _deleted(folder: Path, night: Night) -> Path | None:
+def deleted_part(folder: Path, night: Night) -> Path | None:
+    """The part with the keys that the night proved gone."""
     if not night.deleted:
         return None
     path = folder / "_deleted" / f"run={night.run_id}" / "part-00000.parquet"
