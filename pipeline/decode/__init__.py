@@ -1,6 +1,6 @@
 """Page bytes to typed Arrow tables, exactly, with everything that did not fit beside them. Computes only."""
 
-from pipeline.decode.again import DecodedAgain, decode_again
+from pipeline.decode.again import DecodedAgain, decode_again, quarantined_key
 from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
 from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, add_notes, decode_pages
@@ -26,6 +26,7 @@ __all__ = [
     "lacks_columns",
     "newest_by_company",
     "parent_keys",
+    "quarantined_key",
     "refit",
     "snapshot_schema",
     "split_envelope",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from pipeline.decode.envelope import parent_keys
 from pipeline.decode.fit import parents_named
 from pipeline.decode.pages import Decoded, decode_pages
 from pipeline.decode.schema import RECORD, Plan, plan_of
@@ -62,6 +63,12 @@ def decode_again(
             fit.append(DecodedAgain(resource, replace(decoded, table=table, quarantined=tuple(still))))
     rest += [one for one in quarantined if id(one) not in taken]
     return tuple(fit), tuple(sorted(rest, key=lambda one: (one.resource, one.page, one.record)))
+
+
+def quarantined_key(one: Quarantined, resource: Resource) -> tuple[str, ...] | None:
+    """The key of a record that did not fit, outermost parent first; None if it has none that can be read."""
+    (found,) = parent_keys((one.raw,), resource)
+    return None if found is None else (*(key for _, key in one.context), found.key)
 
 
 def _belongs(one: Quarantined, plan: Plan) -> bool:

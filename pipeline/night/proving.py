@@ -1,7 +1,8 @@
 """What the source no longer has: nothing is taken for deleted without proof.
 
 A record that a complete walk did not show is looked up by itself; only an answer that it is not there any more proves
-its end. What hangs under a deleted record has ended with it.
+its end. What hangs under a deleted record has ended with it. All this holds for records in quarantine as for rows: one
+that fits some day must not come back from the dead. The limits and counts are of rows alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from pipeline import warehouse
 from pipeline.checks import is_too_much
-from pipeline.decode import parent_keys
+from pipeline.decode import quarantined_key
 from pipeline.extract import Extraction
 from pipeline.model import Context, Deletion
 from pipeline.night.values import Night, Vanished
@@ -48,7 +49,8 @@ async def prove_deletions(
         below = [key for key in await _below(known, resource, gone) if key not in met]
         shown = {*below, *met, *unfit.get(resource.name, ())}
         unseen = [key for key in await _unseen(known, extraction, staging, resource) if key not in shown]
-        would_end = len(below) + len(unseen) + len(met)
+        no_rows = set(await _listed(warehouse.only_in_quarantine, known, resource))
+        would_end = len({*below, *unseen, *met} - no_rows)
         is_accepted = resource.name in night.accepts_shrink
         most_percent = night.settings.checks.max_deleted_percent
         if not is_accepted and is_too_much(would_end, alive[resource.name], most_percent):
@@ -65,7 +67,8 @@ async def prove_deletions(
         staging.add_deleted(Deletion(resource.name, key, "walk", now) for key in rest)
         gone[resource.name] = [*below, *ended, *rest]
         looked_up = len(asked) + len(met)
-        found.append(Vanished(resource.name, would_end, len(gone[resource.name]), looked_up, len(there)))
+        deleted = len(set(gone[resource.name]) - no_rows)
+        found.append(Vanished(resource.name, would_end, deleted, looked_up, len(there)))
     return tuple(found)
 
 
@@ -86,12 +89,12 @@ async def _looked_up(
 
 
 async def _below(known: DuckDB, resource: Resource, gone: Mapping[str, Sequence[_Key]]) -> list[_Key]:
-    """Keys that were alive and hang under a record that has ended."""
+    """Keys that were known and hang under a record that has ended."""
     return await _listed(warehouse.alive_under, known, resource, tuple(gone.get(resource.parent or "", ())))
 
 
 async def _unseen(known: DuckDB, extraction: Extraction, staging: Staging, resource: Resource) -> list[_Key]:
-    """Keys that were alive, and that the complete walks of this run should have shown and did not."""
+    """Keys that were known, and that the complete walks of this run should have shown and did not."""
     if extraction.is_incremental_list(resource) and extraction.scope.reading(resource.name).mode == "incremental":
         return []  # what did not change is not shown: that proves nothing
     childless = None
@@ -105,9 +108,9 @@ def _unfit(staging: Staging, night: Night) -> dict[str, set[_Key]]:
     """By resource, the keys of quarantined records: they were shown, though they stand in no part."""
     found: dict[str, set[_Key]] = {}
     for one in staging.quarantined():
-        (named,) = parent_keys((one.raw,), night.catalogue[one.resource])
-        if named is not None:
-            found.setdefault(one.resource, set()).add((*(key for _, key in one.context), named.key))
+        key = quarantined_key(one, night.catalogue[one.resource])
+        if key is not None:
+            found.setdefault(one.resource, set()).add(key)
     return found
 
 

@@ -9,6 +9,7 @@ from pipeline.warehouse.asking import (
     connect_for_run,
     differing,
     known_fingerprints,
+    only_in_quarantine,
     sampled_keys,
     vanished,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "fits",
     "generations",
     "known_fingerprints",
+    "only_in_quarantine",
     "publish",
     "put_in_place",
     "query",

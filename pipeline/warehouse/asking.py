@@ -1,5 +1,6 @@
 """What the next night asks the last generation: what is known already, what to look at again, what has vanished.
 
+Records in quarantine have no row, and no fingerprint that is known; whether they have vanished is asked all the same.
 Read-only, on a connection from `connect_for_run`, or from `read.connect` where memory is no question. Deleted rows are
 not known. Keys are the values of the resource's identity, outermost parent first. Long questions and long answers are
 streamed: a connection answers one question at a time, so an answer is read to its end before the next is asked.
@@ -97,9 +98,9 @@ def vanished(
     incoming: Iterable[Path],
     childless: tuple[Resource, Sequence[Path]] | None = None,
 ) -> Iterator[Key]:
-    """The keys of rows under covered parents that are not among the records of some parts.
+    """The keys of rows and of records in quarantine, under covered parents, that are not among those of some parts.
 
-    A record in quarantine is not among them.
+    A record that these parts' run put into quarantine is not among its parts.
 
     Args:
         connection: to the last generation.
@@ -113,6 +114,7 @@ def vanished(
     table = tables_of(resource)[0]
     above = table.key[:-1]
     with working("warehouse"):
+        known = _known(connection, resource)
         _given(connection, "_incoming", table.key, _of_parts(incoming, resource))
         where = ""
         if covered is not None:
@@ -123,14 +125,16 @@ def vanished(
             where = f"SEMI JOIN temp._covered AS covered ON {equal('held', above, 'covered', above) or 'true'} "
     return _keys(
         connection,
-        f"SELECT {names(table.key)} FROM {home(table)} AS held {where}"
-        f"ANTI JOIN temp._incoming AS incoming ON {equal('held', table.key, 'incoming', table.key)} "
-        f"WHERE {DELETED_AT} IS NULL",
+        f"SELECT {names(table.key)} FROM {known} AS held {where}"
+        f"ANTI JOIN temp._incoming AS incoming ON {equal('held', table.key, 'incoming', table.key)}",
     )
 
 
 def alive_under(connection: duckdb.DuckDBPyConnection, resource: Resource, parents: Iterable[Key]) -> Iterator[Key]:
-    """The keys of rows that hang under one of these rows, at whatever depth; all of `parents` are of one resource."""
+    """The keys of rows, and of records in quarantine, that hang under one of these records, at whatever depth.
+
+    All of `parents` are of one resource.
+    """
     table = tables_of(resource)[0]
     steps = iter(parents)
     first = next(steps, None)
@@ -138,12 +142,34 @@ def alive_under(connection: duckdb.DuckDBPyConnection, resource: Resource, paren
         return iter(())
     above = table.key[: len(first)]
     with working("warehouse"):
+        known = _known(connection, resource)
         _given(connection, "_parents", above, _batched(chain([first], steps)))
     return _keys(
         connection,
-        f"SELECT {names(table.key)} FROM {home(table)} AS held "
-        f"SEMI JOIN temp._parents AS parents ON {equal('held', above, 'parents', above)} WHERE {DELETED_AT} IS NULL",
+        f"SELECT {names(table.key)} FROM {known} AS held "
+        f"SEMI JOIN temp._parents AS parents ON {equal('held', above, 'parents', above)}",
     )
+
+
+def only_in_quarantine(connection: duckdb.DuckDBPyConnection, resource: Resource) -> frozenset[Key]:
+    """The keys of records that are known from quarantine alone: they have no row, or one that was deleted before."""
+    table = tables_of(resource)[0]
+    places = ", ".join(f"key[{place}]" for place, _ in enumerate(table.key, 1))
+    with working("warehouse"):
+        keys = connection.execute(
+            f"SELECT DISTINCT {places} FROM meta.quarantine "
+            f"WHERE resource = ? AND deleted_at IS NULL AND len(key) = {len(table.key)}",
+            [resource.name],
+        ).fetchall()
+        if not keys:
+            return frozenset()
+        _given(connection, "_in_quarantine", table.key, _batched(keys))
+    rows = _keys(
+        connection,
+        f"SELECT {names(table.key)} FROM {home(table)} AS held SEMI JOIN temp._in_quarantine AS other "
+        f"ON {equal('held', table.key, 'other', table.key)} WHERE {DELETED_AT} IS NULL",
+    )
+    return frozenset(keys).difference(rows)
 
 
 def differing(connection: duckdb.DuckDBPyConnection, resource: Resource, records: Sequence[tuple[Key, int]]) -> int:
@@ -174,6 +200,16 @@ def alive_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
             ).fetchall()
             counts[name] = int(count)
     return counts
+
+
+def _known(connection: duckdb.DuckDBPyConnection, resource: Resource) -> str:
+    """Every key that a run has shown and none has proved gone, with or without a row, to stand after FROM."""
+    table = tables_of(resource)[0]
+    _given(connection, "_no_row", table.key, _batched(only_in_quarantine(connection, resource)))
+    listed = names(table.key)
+    return (
+        f"(SELECT {listed} FROM {home(table)} WHERE {DELETED_AT} IS NULL UNION ALL SELECT {listed} FROM temp._no_row)"
+    )
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Key]:

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from pipeline.decode import quarantined_key
 from pipeline.model import CheckResult, ControlTotal
 from pipeline.tables import Table
 from pipeline.warehouse import drift
 from pipeline.warehouse.applying import Applied
-from pipeline.warehouse.text import fixed
+from pipeline.warehouse.load import parquet
+from pipeline.warehouse.text import fixed, instant
 from pipeline.warehouse.values import RunParts
 
 _TOTAL = "run_id place resource table_name column_name currency value_count total"
@@ -76,7 +78,7 @@ def add_run(
     ):
         insert(connection, "control_total", _TOTAL, _totals(run_id, place, totals))
     insert(connection, "schema_change", drift.COLUMNS, drift.changes(connection, run, at))
-    _insert_quarantine(connection, run)
+    _insert_quarantine(connection, run, at)
     insert_checks(connection, run_id, facts.checks)
 
 
@@ -201,16 +203,19 @@ def _counts(one: Applied) -> tuple[int, ...]:
     return one.superseded, read, did.new, did.changed, did.restored, did.unchanged, did.deleted
 
 
-def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunParts) -> None:
+def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunParts, at: datetime) -> None:
+    """What did not fit stands beside that of the runs before; whatever of all that the run proved gone is marked."""
+    resources = {one.resource.name: one.resource for one in run.parts}
     insert(
         connection,
         "quarantine",
-        "run_id resource context page record field reason raw",
+        "run_id resource context key page record field reason raw",
         [
             (
                 run.run_id,
                 one.resource,
                 json.dumps(dict(one.context), ensure_ascii=False),
+                quarantined_key(one, resources[one.resource]) if one.resource in resources else None,
                 one.page,
                 one.record,
                 one.field,
@@ -220,6 +225,11 @@ def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunParts) -> 
             for one in run.facts.quarantined
         ],
     )
+    if run.deleted is not None:
+        connection.execute(
+            f"UPDATE meta.quarantine AS held SET deleted_at = {instant(at)} FROM {parquet([run.deleted])} AS gone "
+            "WHERE held.deleted_at IS NULL AND held.resource = gone.resource AND held.key = gone.key"
+        ).fetchall()
 
 
 def _totals(run_id: str, place: str, totals: Iterable[ControlTotal]) -> list[tuple[object, ...]]:

@@ -135,6 +135,37 @@ def test_what_still_does_not_fit_keeps_its_entry_with_todays_reason(tmp_path: Pa
     assert [count for _, count in noted] == [4, 2, 4]
 
 
+def test_an_entry_is_marked_by_the_run_that_proved_its_record_gone(tmp_path: Path):
+    """Whichever run it is of; one that came later is open, and so is what was never shown to be gone."""
+    again = Served(4, [[claim("c", '"iii"', at=5)]])
+    old = built(tmp_path, "old", (as_read(tmp_path, one, OLD) for one in (*HISTORY, again)))
+    entries = rows(
+        old, "SELECT key[2], run_id[7:8], strftime(deleted_at, '%d') FROM meta.quarantine ORDER BY ALL NULLS LAST"
+    )
+    assert entries == [
+        ("a", "03", None),
+        ("b", "01", None),
+        ("c", "01", "02"),
+        ("c", "03", None),
+        ("c", "05", None),
+        ("d", "01", None),
+        ("e", "02", "04"),
+        ("f", "03", None),
+    ]
+
+
+def test_what_has_vanished_is_asked_of_records_in_quarantine_too(tmp_path: Path):
+    """With those that have rows, each key once; what a run proved gone is not known any more."""
+    old = built(tmp_path, "old", (as_read(tmp_path, one, OLD) for one in HISTORY[:2]))
+    with warehouse.connect_for_run(old.path, tmp_path) as connection:
+        assert warehouse.only_in_quarantine(connection, OLD["claim"]) == {("1", "d"), ("1", "e")}
+        assert warehouse.only_in_quarantine(connection, OLD["line"]) == frozenset()
+        gone = sorted(warehouse.vanished(connection, OLD["claim"], None, []))
+        assert gone == [("1", key) for key in "abde"]
+        assert list(warehouse.vanished(connection, OLD["claim"], [("2",)], [])) == []
+        assert sorted(warehouse.alive_under(connection, OLD["claim"], [("1",)])) == gone
+
+
 def test_nothing_is_tried_again_while_the_catalogue_is_the_same(tmp_path: Path):
     """Then the verdict stands; and a file of the old catalogue is no base for a night under the new one."""
     old = built(tmp_path, "old", (as_read(tmp_path, one, OLD) for one in HISTORY))

@@ -136,18 +136,20 @@ COMMENT ON COLUMN meta.schema_change.found IS 'JSON types of an unknown field, o
 COMMENT ON COLUMN meta.schema_change.proposed IS 'for an unknown field: lines for the end of prospend.toml that make it a column';
 
 CREATE TABLE meta.quarantine (
-    run_id VARCHAR, resource VARCHAR, context VARCHAR, page INTEGER, record INTEGER, field VARCHAR, reason VARCHAR,
-    raw VARCHAR
+    run_id VARCHAR, resource VARCHAR, context VARCHAR, key VARCHAR[], page INTEGER, record INTEGER, field VARCHAR,
+    reason VARCHAR, raw VARCHAR, deleted_at TIMESTAMPTZ
 );
-COMMENT ON TABLE meta.quarantine IS 'Records that did not fit their table, as sent';
+COMMENT ON TABLE meta.quarantine IS 'Records that did not fit their table, as sent, of every run that read them: they stand in no row';
 COMMENT ON COLUMN meta.quarantine.run_id IS 'run';
 COMMENT ON COLUMN meta.quarantine.resource IS 'resource';
 COMMENT ON COLUMN meta.quarantine.context IS 'JSON object with the keys of the parents';
+COMMENT ON COLUMN meta.quarantine.key IS 'values of the record''s key, outermost parent first, as text; NULL if it has none that can be read';
 COMMENT ON COLUMN meta.quarantine.page IS 'page of the resource in this run, from 0';
 COMMENT ON COLUMN meta.quarantine.record IS 'position on the page, from 0';
 COMMENT ON COLUMN meta.quarantine.field IS 'field that did not fit';
 COMMENT ON COLUMN meta.quarantine.reason IS 'why, naming types';
 COMMENT ON COLUMN meta.quarantine.raw IS 'the record as sent';
+COMMENT ON COLUMN meta.quarantine.deleted_at IS 'instant of the run that proved the record gone at the source, UTC; else NULL';
 
 CREATE TABLE meta.data_dictionary (
     schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, position INTEGER, type VARCHAR, is_key BOOLEAN,
