@@ -228,7 +228,7 @@ def _apply_run(
     applied, at = [], meta.next_instant(connection, run)
     for one in run.parts:
         with working(f"load · {one.resource.name}"):
-            files = in_todays_form(one.files, one.resource, spill, is_typed_otherwise=run.is_typed_otherwise)
+            files = in_todays_form(one, run, spill)
             applied.append(
                 apply(connection, one.resource, files, run.deleted, run_id=run.run_id, at=at, is_shared=one.is_shared)
             )

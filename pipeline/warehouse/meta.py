@@ -226,8 +226,9 @@ def _insert_quarantine(connection: duckdb.DuckDBPyConnection, run: RunParts, at:
         ],
     )
     if run.deleted is not None:
+        gone = parquet([run.deleted], of_run=run.run_id)
         connection.execute(
-            f"UPDATE meta.quarantine AS held SET deleted_at = {instant(at)} FROM {parquet([run.deleted])} AS gone "
+            f"UPDATE meta.quarantine AS held SET deleted_at = {instant(at)} FROM {gone} AS gone "
             "WHERE held.deleted_at IS NULL AND held.resource = gone.resource AND held.key = gone.key"
         ).fetchall()
 

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from pipeline.decode import DecodedAgain, add_notes, decode_again, is_todays, lacks_columns, refit
@@ -15,8 +17,12 @@ from pipeline.durable import storing
 from pipeline.errors import StoredDataDamaged
 from pipeline.model import Quarantined
 from pipeline.resources import Resource
+from pipeline.tables import RUN_ID
 from pipeline.totals import add_totals
-from pipeline.warehouse.values import RunFacts, RunParts
+from pipeline.warehouse.values import Parts, RunFacts, RunParts
+
+# The package's stubs take no plain values for scalars.
+pc: Any = pyarrow.compute
 
 _ROWS = 65_536  # of one step; bounds memory whatever the row groups' size
 
@@ -58,35 +64,31 @@ def _told_again(facts: RunFacts, fit: Sequence[DecodedAgain], rest: Sequence[Qua
     )
 
 
-def in_todays_form(
-    files: Sequence[Path], resource: Resource, folder: Path, *, is_typed_otherwise: bool
-) -> tuple[Path, ...]:
-    """Parts with every column of the catalogue: each as it is, or in `folder` with the missing ones filled.
+def in_todays_form(parts: Parts, run: RunParts, folder: Path) -> tuple[Path, ...]:
+    """A run's parts with every column of the catalogue: each as it is, or in `folder` with the missing ones filled.
 
-    Args:
-        files: the parts.
-        resource: as today's catalogue has it.
-        folder: where to write what is not in today's form.
-        is_typed_otherwise: another catalogue gave them their types, so that columns may have another one or be gone.
-            Without that, another type is damage, and the load says so.
+    A column of another type is typed anew, and one that is gone set aside, if another catalogue typed the run; if not,
+    another type is damage, and the load says so.
 
     Raises:
         StoredDataDamaged: a part cannot be read.
     """
-    ready = []
-    for file in files:
+    ready, resource = [], parts.resource
+    only = run.run_id if parts.is_shared else None
+    for file in parts.files:
         try:
             schema = pq.read_schema(file)
             if not set(resource.identity) <= set(schema.names):
                 raise StoredDataDamaged(f"a part lacks the key of {resource.name}", where=str(file))
-            is_other = lacks_columns(schema, resource) or (is_typed_otherwise and not is_todays(schema, resource))
-            ready.append(_refitted(file, resource, folder) if is_other else file)
+            is_other = lacks_columns(schema, resource) or (run.is_typed_otherwise and not is_todays(schema, resource))
+            ready.append(_refitted(file, resource, folder, only) if is_other else file)
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(file)) from error
     return tuple(ready)
 
 
-def _refitted(file: Path, resource: Resource, folder: Path) -> Path:
+def _refitted(file: Path, resource: Resource, folder: Path, only: str | None) -> Path:
+    """The rows of the file, or only those of one run, written anew."""
     target = folder / f"{resource.name}-{file.parent.name}-{file.name}"
     writer: pq.ParquetWriter | None = None
     try:
@@ -94,7 +96,8 @@ def _refitted(file: Path, resource: Resource, folder: Path) -> Path:
             steps = opened.iter_batches(_ROWS)
             tables = (pa.Table.from_batches([step]) for step in steps)
             for table in tables if opened.metadata.num_rows else [opened.schema_arrow.empty_table()]:
-                filled = refit(table, resource)
+                wanted = table if only is None else table.filter(pc.equal(table.column(RUN_ID), only))
+                filled = refit(wanted, resource)
                 writer = writer or pq.ParquetWriter(target, filled.schema, store_schema=False)
                 writer.write_table(filled)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from warehouse_nights import CATALOGUE as OLD
@@ -164,6 +165,21 @@ def test_what_has_vanished_is_asked_of_records_in_quarantine_too(tmp_path: Path)
         assert gone == [("1", key) for key in "abde"]
         assert list(warehouse.vanished(connection, OLD["claim"], [("2",)], [])) == []
         assert sorted(warehouse.alive_under(connection, OLD["claim"], [("1",)])) == gone
+
+
+def test_runs_whose_parts_were_put_together_come_to_the_same(tmp_path: Path):
+    """Of a file with rows of several runs each takes its own, in today's form."""
+    runs = [as_read(tmp_path, one, OLD, today=NEW) for one in HISTORY]
+    shared = tmp_path / "shared.parquet"
+    files = [file for run in runs for one in run.parts for file in one.files]
+    pq.write_table(pa.concat_tables([pq.read_table(file) for file in files]), shared)
+    together = [
+        replace(
+            run, parts=tuple(replace(one, files=(shared,), is_shared=True) if one.files else one for one in run.parts)
+        )
+        for run in runs
+    ]
+    assert held(built(tmp_path, "together", together)) == held(built(tmp_path, "apart", runs))
 
 
 def test_nothing_is_tried_again_while_the_catalogue_is_the_same(tmp_path: Path):
