@@ -25,6 +25,12 @@ _FORMATS = ("table", "csv", "json", "parquet")
     "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Read changes from then on, UTC."
 )
 @click.option("--accept-shrink", metavar="RES,...", help="Publish though these shrank: you know that it is right.")
+@click.option(
+    "--closed-until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last closed day, in place of checks.closed_until: list what this run changes before.",
+)
 @click.option("--dry-run", "is_dry", is_flag=True, help="As `plan`: show what would be read, and read nothing.")
 @shared
 def run(
@@ -32,6 +38,7 @@ def run(
     only: str | None,
     since: datetime | None,
     accept_shrink: str | None,
+    closed_until: datetime | None,
     is_dry: bool,
     config: Path | None,
     data: Path | None,
@@ -48,19 +55,21 @@ def run(
       prospend run --only invoice,supplier
       prospend run --since 2026-07-01            changes from then on, once more
       prospend run --accept-shrink supplier      after exit 41, if the shrinkage is real
+      prospend run --closed-until 2026-06-30     list what it restates of June, in meta.restatement
       prospend run --config configs/site.toml --quiet
       0 2 * * *  cd /srv/prospend && .venv/bin/prospend run --quiet      (a crontab line)
 
     Exit code 0 means published. Whatever fails, the earlier warehouse stays readable.
     """
-    from pipeline.cli.nights import listed, run_and_tell, wanted_of
+    from pipeline.cli.nights import closing, listed, run_and_tell, wanted_of
 
-    wanted = wanted_of(is_full=is_full, only=only, since=since)
+    wanted, settings = wanted_of(is_full=is_full, only=only, since=since), site_settings(config, data)
     if is_dry:
-        _show_plan(site_settings(config, data), wanted, as_json=as_json)
+        _show_plan(settings, wanted, as_json=as_json)
         return
-    accepted = listed(accept_shrink)
-    run_and_tell(site_settings(config, data), wanted, accepts_shrink=accepted, as_json=as_json, quiet=quiet)
+    if closed_until is not None:
+        settings = closing(settings, closed_until.date())
+    run_and_tell(settings, wanted, accepts_shrink=listed(accept_shrink), as_json=as_json, quiet=quiet)
 
 
 @click.command(short_help="What a run would read and cost; makes no request.")

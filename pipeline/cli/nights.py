@@ -10,7 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def wanted_of(*, is_full: bool, only: str | None, since: datetime | None) -> Wan
     if is_full and since is not None:
         raise ConfigError("--full reads everything, --since only what changed", where="run", do="give one of the two")
     return Wanted(is_full, listed(only), since.replace(tzinfo=UTC) if since else None)
+
+
+def closing(settings: Settings, closed_until: date) -> Settings:
+    """The settings of one run in which the accounting periods up to a day are closed."""
+    return replace(settings, checks=replace(settings.checks, closed_until=closed_until))
 
 
 def run_and_tell(
