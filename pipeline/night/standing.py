@@ -30,9 +30,10 @@ def standing(night: Night) -> Base:
     A run that was sealed but not published is published now.
 
     Raises:
-        StoredDataDamaged: the file that readers have is not the one that was finished.
+        StoredDataDamaged: the file that readers have is not the one that was finished, or a log lies beside it.
     """
     manifests, data_dir = night.base.manifests, night.data_dir
+    warehouse.refuse_logs(night.pointer, night.pointer.resolve())
     if not manifests:
         return night.base
     run_id = manifests[-1]["run_id"]

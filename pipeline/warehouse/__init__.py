@@ -18,7 +18,7 @@ from pipeline.warehouse.content import content_hash, refuse_damage
 from pipeline.warehouse.counting import Counted, count
 from pipeline.warehouse.figures import earlier_figures
 from pipeline.warehouse.layout import fits
-from pipeline.warehouse.publishing import generations, publish, put_in_place
+from pipeline.warehouse.publishing import generations, publish, put_in_place, refuse_logs
 from pipeline.warehouse.read import Answer, DuckDB, connect, query, snapshot_info, table_rows
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
@@ -53,6 +53,7 @@ __all__ = [
     "put_in_place",
     "query",
     "refuse_damage",
+    "refuse_logs",
     "rollback",
     "sampled_keys",
     "snapshot_info",

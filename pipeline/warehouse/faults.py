@@ -18,7 +18,13 @@ _LIMITS = {
     "max_temp_directory_size": "report it with the number of rows of the largest table; readers are unaffected",
 }
 _MEMORY = ("failed to allocate", "failed to pin", "out of memory")  # a commit says so in other errors than its own
-_REFUSED = ("permission denied", "operation not permitted", "read-only file system", "could not set lock")
+_REFUSED = (
+    "permission denied",
+    "operation not permitted",
+    "read-only file system",
+    "could not set lock",
+    "database does not exist",
+)
 _NEWER = ("newer version of duckdb", "version number", "storage version")
 _DAMAGED = (
     "corrupt",

@@ -39,7 +39,7 @@ def publish(built_path: Path, warehouse_dir: Path, pointer: Path, run_id: str) -
     target = warehouse_dir / f"{run_id}{_SUFFIX}"
     where = f"publish · {target.name}"
     with storing(where):
-        _refuse_logs(built_path, target, pointer)
+        refuse_logs(built_path, target, pointer)
         if target.exists() or target.is_symlink():
             raise LocalAccess("a generation of this name exists already", where=where, do="run again")
         if pointer.exists() and not pointer.is_symlink():
@@ -59,7 +59,7 @@ def put_in_place(built_path: Path, generation: Path, pointer: Path) -> None:
         StoredDataDamaged: a DuckDB log lies beside one of the files.
     """
     with storing(f"publish · {generation.name}"):
-        _refuse_logs(built_path, generation, pointer)
+        refuse_logs(built_path, generation, pointer)
         built_path.chmod(SEALED_MODE)
         sync(built_path)
         built_path.replace(generation)
@@ -94,7 +94,12 @@ def switch(pointer: Path, target: Path) -> None:
     sync(pointer.parent)
 
 
-def _refuse_logs(*paths: Path) -> None:
+def refuse_logs(*paths: Path) -> None:
+    """Nothing, if no DuckDB log lies beside one of these files: readers could take it for a part of the database.
+
+    Raises:
+        StoredDataDamaged: one does.
+    """
     for path in paths:
         if log_of(path).exists() or log_of(path).is_symlink():
             raise StoredDataDamaged(

@@ -6,12 +6,13 @@ import re
 import socket
 import tomllib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.sandbox import Running
 from pipeline.sandbox.faults import plan
-from pipeline.sandbox.model import Answer, Reply
+from pipeline.sandbox.model import Answer, Reply, Request
 
 # Nobody of this name stands in the books; a body that holds it must not bring it into any message.
 CANARY_PERSON = "Quintessa Canarywood"
@@ -24,7 +25,8 @@ class Scene:
 
     `arguments` and `environ` are those of the command; `elsewhere` is a listener to which nobody may come; `secrets` are
     further tokens, and `token_places` the files inside the data folder in which a fault has put one; `kept` lives as
-    long as the scene.
+    long as the scene, and what stands in `afterwards` is done at its end. `limits` and `refused` are what the operating
+    system allows the command; see `warm.run`.
     """
 
     sandbox: Running
@@ -35,6 +37,9 @@ class Scene:
     secrets: list[str] = field(default_factory=list, repr=False)
     kept: list[object] = field(default_factory=list)
     token_places: list[Path] = field(default_factory=list)
+    afterwards: ExitStack = field(default_factory=ExitStack)
+    limits: dict[str, int] = field(default_factory=dict)
+    refused: tuple[str, str] | None = None
 
     @property
     def site_file(self) -> Path:
@@ -71,6 +76,19 @@ class Scene:
             else:
                 text = text.replace(f"[{section}]\n", f"[{section}]\n{key} = {value}\n")
         self.site_file.write_text(text)
+
+    def when_asked(self, act: Callable[[], object]) -> None:
+        """Something happens right before the source answers its first request."""
+        host = self.sandbox.host
+        respond = host.respond
+
+        def acting(request: Request) -> tuple[Answer, str]:
+            host.respond = respond
+            act()
+            return respond(request)
+
+        host.respond = acting
+        self.afterwards.callback(setattr, host, "respond", respond)
 
     def quick(self, **api: object) -> None:
         """Settings of [api] by the environment."""

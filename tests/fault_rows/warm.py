@@ -11,15 +11,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).parents[2]
 
 SERVER = """
-import json, os, sys, time
+import json, os, resource, sys, time
 import pipeline.cli, pipeline.nightly, pipeline.cli.nights, jwt
 from pipeline.__main__ import main
 
@@ -32,10 +33,16 @@ def begin(order):
                                 (2, order["err"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)):
         os.dup2(os.open(name, flags, 0o600), number)
     sys.argv[1:] = order["arguments"]
+    for name, most in order["limits"].items():
+        resource.setrlimit(getattr(resource, name), (most, most))
     if order["telling"]:
-        sys.path.append(order["telling"])
+        sys.path.append(order["tests"])
         import telling
         telling.switch_on()
+    if order["refused"]:
+        sys.path.append(order["tests"])
+        import refusing
+        refusing.refuse(*order["refused"])
 
 for line in sys.stdin:
     order = json.loads(line)
@@ -80,6 +87,8 @@ class Warm:
         environ: dict[str, str],
         timeout_s: float = 60,
         is_telling: bool = False,
+        limits: Mapping[str, int] = MappingProxyType({}),
+        refused: tuple[str, str] | None = None,
     ) -> Ended:
         """One command line, in an empty environment but for what is given, in an empty folder.
 
@@ -89,12 +98,14 @@ class Warm:
             environ: beside PATH and HOME.
             timeout_s: after which it is killed.
             is_telling: with every switch on that could tell a secret.
+            limits: of the operating system, by their names in `resource`.
+            refused: a system call that fails, and the error it fails with.
         """
         home.mkdir(exist_ok=True)
         out, err = home.with_name("standard-output"), home.with_name("standard-error")
         order = {
             "arguments": arguments, "cwd": str(home), "out": str(out), "err": str(err),
-            "telling": str(ROOT / "tests") if is_telling else "",
+            "telling": is_telling, "limits": dict(limits), "refused": refused, "tests": str(ROOT / "tests"),
             "environ": {"PATH": os.environ["PATH"], "HOME": str(home), **environ},
         }  # fmt: skip
         self.server.stdin.write(json.dumps(order) + "\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import LocalAccess, RunActive
+from pipeline.errors import RunActive
 from pipeline.ops.lock import run_lock
 
 PAIRS = 50
@@ -89,20 +89,3 @@ def test_a_killed_run_s_lock_is_free_at_once(tmp_path: Path):
     assert (tmp_path / "state" / "run.json").exists()
     with run_lock(tmp_path, "20261123T020002Z", AT):
         assert "20261123T020002Z" in (tmp_path / "state" / "run.json").read_text()
-
-
-@pytest.mark.parametrize("number", [38, 37, 95], ids=["ENOSYS", "ENOLCK", "ENOTSUP"])
-def test_a_volume_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int):
-    """A lock that is only a file would outlive a killed run: exit 31 names the volume and its type."""
-
-    def refused(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", refused)
-    with pytest.raises(LocalAccess) as caught, run_lock(tmp_path, RUN_ID, AT):
-        pass
-    assert os.strerror(number) in caught.value.what
-    assert f"storage.data_dir = {tmp_path}, on the volume /" in caught.value.where
-    assert caught.value.where.endswith(")")
-    assert "unknown" not in caught.value.where
-    assert not (tmp_path / "state" / "run.json").exists()

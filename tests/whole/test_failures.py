@@ -1,4 +1,4 @@
-"""Failures beside the table of faults: no settings, a full disk; and a good run that tells the token to nobody."""
+"""Failures beside the table of faults: no settings; and a good run that tells the token to nobody."""
 
 from __future__ import annotations
 
@@ -86,32 +86,3 @@ def shown_by(pid: int) -> bytes:
             with contextlib.suppress(OSError):
                 shown.append(path.read_bytes())
     return b"\0".join(shown)
-
-
-FULL_DISK = """
-set -e
-mount -t tmpfs -o size={size} tmpfs {folder}
-set +e
-{python} -m pipeline run --quiet --config {config} --data {folder}/data
-code=$?
-ls -A {folder}/data/staging {folder}/data/warehouse
-exit $code
-"""
-
-
-@pytest.mark.parametrize("size", ["64k", "512k", "1500k", "4m"])
-def test_a_full_disk_is_told_as_such(site_file, tmp_path, listener, size):
-    """On a small tmpfs, in a mount namespace of its own: exit 30 wherever it fills up, and nothing staged is left."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    inside = ["unshare", "--mount", "--", "sh", "-c"]
-    if subprocess.run([*inside, f"mount -t tmpfs tmpfs {folder}"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets us make no mount namespace")
-    script = FULL_DISK.format(size=size, folder=folder, python=sys.executable, config=site_file)
-    done = subprocess.run([*inside, script], capture_output=True, text=True, check=False, cwd=ROOT)
-    listener(done.stdout + done.stderr)
-    assert done.returncode == 30, (done.stdout, done.stderr)
-    assert "LOCAL_RESOURCE (30)" in done.stderr
-    assert "nothing published" in done.stderr
-    assert "building" not in done.stdout
-    assert "part-" not in done.stdout

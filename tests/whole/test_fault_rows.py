@@ -59,6 +59,7 @@ def scene(sandbox: Running, site_file: Path, tmp_path: Path, earlier_night: Path
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         made = Scene(sandbox, tmp_path, elsewhere, ["run", "--config", str(site_file)])
         yield made
+        made.afterwards.close()
         for each in made.kept:
             if isinstance(each, socket.socket):
                 each.close()
@@ -95,7 +96,8 @@ def test_a_fault_ends_as_the_table_says(case: Case, scene: Scene, warm: Warm, so
     """Exit code and four lines are the documented ones, and nothing of what must never happen has happened."""
     case.spoil(scene)
     before = seen_before(scene.data)
-    ended = warm.run(scene.arguments, home=scene.folder / "home", environ=scene.environ)
+    allowed = {"limits": scene.limits, "refused": scene.refused}
+    ended = warm.run(scene.arguments, home=scene.folder / "home", environ=scene.environ, **allowed)
     assert ended.code == case.code, ended.err
     if case.code:
         assert ended.out == ""
@@ -112,7 +114,7 @@ def test_a_fault_ends_as_the_table_says(case: Case, scene: Scene, warm: Warm, so
         arguments = [*scene.arguments, "--debug", "--json"]
         # Who types a token as an argument has told it to the whole machine: variables hold arguments.
         is_telling = not any(scene.sandbox.token in argument for argument in arguments)
-        told = warm.run(arguments, home=scene.folder / "home", environ=scene.environ, is_telling=is_telling)
+        told = warm.run(arguments, home=scene.folder / "home", environ=scene.environ, is_telling=is_telling, **allowed)
         assert told.code == case.code, told.err[-4000:]
         assert ("ERROR:telling:deep" in told.err) is is_telling
         listener(told.out + told.err)

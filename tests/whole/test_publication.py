@@ -150,6 +150,25 @@ def test_sigterm_ends_in_order(site_file: Path, sandbox: Running, tmp_path: Path
     assert not pointer_of(tmp_path / "data").exists()
 
 
+def test_a_run_that_died_before_its_record_is_recorded_as_published(site: Settings, earlier_night: Path):
+    """Killed between the pointer's switch and its last file: readers have its night, and the next run says so."""
+    data_dir = site.storage.data_dir
+    shutil.copytree(earlier_night, data_dir, symlinks=True)
+    ((record,),) = [recent(data_dir, 5)]
+    (data_dir / "runs" / record["run_id"] / "report.json").unlink()
+    assert recent(data_dir, 5) == ()
+
+    def stop(event: object) -> None:
+        if event == StageBegan("extract"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_night(site, observe=stop)
+    found = {one["run_id"]: (one["outcome"], one["exit_code"]) for one in recent(data_dir, 5)}
+    assert found.pop(record["run_id"]) == ("published", 0)
+    assert list(found.values()) == [("failed", 130)]
+
+
 def test_files_are_sealed_and_chained(site: Settings):
     """Parts and warehouse are read-only, private to owner and group; each manifest names and hashes the one before."""
     reports = [pipeline.run(site), pipeline.run(site)]

@@ -51,7 +51,7 @@ def test_a_missing_sync_is_found(left_out: int):
 
 
 def test_a_strike_at_each_kind_of_call_needs_no_repair(authority: Path):
-    """Killed, disk full, device broken or access refused, once at each kind of call of a night from lock to record."""
+    """Killed, disk full (30), device broken (40) or access refused (31), once at each kind of call from lock to record."""
     with ground(authority, api=ONE_AT_A_TIME) as place:
         assert place.run().code == 0
         points = some_points(place.run_traced(is_full=True).calls, str(place.data_dir), seed=1)

@@ -1,0 +1,136 @@
+"""Rows of the machine and of those who read: disk and memory, crashes, concurrency, the warehouse and its readers."""
+
+from __future__ import annotations
+
+from fault_rows.row import Row
+
+SECTIONS = {
+    "2.7 memory, disk, handles": range(86, 95),
+    "2.8 crash at each step": range(95, 111),
+    "2.9 concurrency": range(111, 116),
+    "2.10 warehouse and readers": range(116, 128),
+}
+
+ROOM, SIGNALS, MEDDLING = "whole/test_room.py::", "whole/test_signals.py::", "whole/test_meddling.py::"
+LOAD, FOLD, READ = "stage/test_warehouse_load.py::", "stage/test_warehouse_fold.py::", "stage/test_warehouse_read.py::"
+ASKING, PUBLISH, SNAPSHOT = "stage/test_warehouse_asking.py::", "stage/test_publish.py::", "stage/test_snapshot.py::"
+PRUNING, LOCK, CALLS = "stage/test_pruning.py::", "stage/test_lock.py::", "whole/test_system_calls.py::"
+PUBLICATION, VERIFY, GOING_ON = "whole/test_publication.py::", "whole/test_verify.py::", "whole/test_going_on.py::"
+INCREMENTAL, READERS, KILLS = "whole/test_incremental.py::", "whole/test_readers.py::", "whole/test_kills.py::"
+
+STRUCK = CALLS + "test_a_strike_at_each_kind_of_call_needs_no_repair"
+IN_ORDER = CALLS + "test_a_night_syncs_before_and_after_each_rename"
+KILLED = KILLS + "test_two_hundred_kills_need_no_repair"
+KILLED_AT_A_STAGE = PUBLICATION + "test_kill_9_needs_no_repair"
+DEAD_AT_A_STEP = PUBLISH + "test_death_at_any_step_leaves_one_complete_night"
+KEPT_NIGHT = PUBLICATION + "test_a_reader_keeps_its_night_and_the_next_one_sees_the_new"
+WATCHED = READERS + "test_readers_see_whole_nights_in_order"
+
+ROWS: dict[int, Row] = {
+    86: Row("disk full at any write", (30,), "HG",
+            {STRUCK: 30, LOAD + "test_disk_full_is_told_as_such_and_harms_nothing": 30,
+             PUBLICATION + "test_a_failure_in_any_stage_leaves_the_earlier_night": 30,
+             ROOM + "test_pages_that_fill_the_disk_are_given_up": 30,
+             ROOM + "test_pages_that_do_not_fill_the_disk_are_kept": 30},
+            but="of what was staged the pages stay, unless they are what fills the disk"),
+    87: Row("too little room to begin", (30,), "G",
+            {ROOM + "test_a_run_needs_some_times_what_the_last_one_left": 30, ROOM + "test_a_first_run_needs_little": 30,
+             ROOM + "test_pages_that_are_kept_need_no_room_again": 30},
+            but="2.5 times the last warehouse file and what was read for it; 64 MB for a first night"),
+    88: Row("quota, file-size limit", (30,), "H"),
+    89: Row("no inodes", (30,), "HG", {ROOM + "test_places_for_files_are_counted_where_they_are_few": 30}),
+    90: Row("memory", (0, 30), "H",
+            {LOAD + "test_too_little_memory_is_told_as_such": 30,
+             LOAD + "test_too_little_memory_at_the_commit_is_told_as_such": 30, KILLED: 0},
+            but="no address-space limit is set: DuckDB does not survive one; its own setting bounds it"),
+    91: Row("open files", (30,), "H"),
+    92: Row("spilled files", (0, 30), "PU",
+            {LOAD + "test_spill_is_bounded": 30, LOAD + "test_spill_is_private_and_goes_away": 0,
+             ASKING + "test_a_connection_for_a_run_writes_nothing_and_reaches_nothing": 0}),
+    93: Row("the device fails", (40,), "G", {STRUCK: 40}),
+    94: Row("fsync fails", (30, 40), "HZ", {STRUCK: 40},
+            but="a device that fails is damage to come (40), a full one a lack of room (30); no sync is tried again"),
+    95: Row("killed before anything was staged", (0,), "LDHG",
+            {LOCK + "test_a_killed_run_s_lock_is_free_at_once": 0, STRUCK: 0}),
+    96: Row("killed while a page is fetched", (0,), "LDHG",
+            {PUBLICATION + "test_kill_9_while_walking_by_the_real_command": 0,
+             GOING_ON + "test_killed_again_and_again_it_still_ends": 0, GOING_ON + "test_a_torn_end_is_cut_off": 0,
+             GOING_ON + "test_pages_of_another_question_are_not_used": 0,
+             GOING_ON + "test_a_lost_cursor_begins_the_walk_anew": 0}),
+    97: Row("killed while a part is written", (0,), "LDHG", {KILLED_AT_A_STAGE: 0, STRUCK: 0}),
+    98: Row("power lost before a part was synced", (0,), "LDHG",
+            {IN_ORDER: 0, CALLS + "test_a_missing_sync_is_found": 0,
+             SNAPSHOT + "test_every_renamed_file_is_synced_before_and_its_folder_after": 0}),
+    99: Row("killed between two resources", (0,), "LDHG",
+            {SNAPSHOT + "test_parts_without_a_manifest_go": 0, KILLED_AT_A_STAGE: 0, KILLED: 0}),
+    100: Row("killed while the warehouse is built", (0,), "LDHG",
+             {KILLED_AT_A_STAGE: 0, STRUCK: 0, FOLD + "test_the_base_is_never_written": 0}),
+    101: Row("killed before the warehouse was closed", (0, 40), "LDHG",
+             {PUBLISH + "test_a_log_beside_any_of_the_files_stops_the_publish": 40, STRUCK: 0}),
+    102: Row("killed before the manifest", (0,), "LDHG", {KILLED_AT_A_STAGE: 0, STRUCK: 0}),
+    103: Row("half a manifest", (0, 40), "LDHG",
+             {SNAPSHOT + "test_a_document_whose_writing_was_cut_off_is_swept": 0,
+              SNAPSHOT + "test_a_broken_chain_is_noticed": 40},
+             but="what is half written never has the name; under the name it is damage (40)"),
+    104: Row("killed before the pointer was switched", (0,), "LDHG",
+             {INCREMENTAL + "test_a_run_cut_off_after_its_seal_is_published_by_the_next": 0, DEAD_AT_A_STEP: 0,
+              KILLED_AT_A_STAGE: 0},
+             but="it was complete and accepted, so the next run publishes it"),
+    105: Row("killed right after the pointer was switched", (0,), "LDHG",
+             {DEAD_AT_A_STEP: 0, IN_ORDER: 0, PUBLISH + "test_everything_is_synced_before_and_after_it_gets_its_name": 0}),
+    106: Row("killed before the record", (0,), "LDHG",
+             {PUBLICATION + "test_a_run_that_died_before_its_record_is_recorded_as_published": 0, STRUCK: 0}),
+    107: Row("killed while pruning", (0,), "LDHG",
+             {PRUNING + "test_a_kill_at_any_step_of_pruning_needs_no_repair": 0,
+              PRUNING + "test_the_newest_generations_stay_and_what_readers_open": 0}),
+    108: Row("killed while tables get another form", (0, 60), "LDHG",
+             {INCREMENTAL + "test_a_catalogue_with_one_more_column_fills_it_for_all_nights": 0,
+              FOLD + "test_a_file_of_another_layout_is_no_base": 60, KILLED_AT_A_STAGE: 0},
+             but="nothing is migrated: a file of another form is no base, and one of today's is built aside as each night"),
+    109: Row("killed again while recovering", (0,), "LDHG",
+             {GOING_ON + "test_killed_again_and_again_it_still_ends": 0, KILLED: 0}),
+    110: Row("signals", (0, 30, 130, 143), "LDHG",
+             {PUBLICATION + "test_sigterm_ends_in_order": 143, SIGNALS + "test_a_signal_ends_a_run_in_order": 130,
+              SIGNALS + "test_a_signal_that_ends_nothing": 0,
+              SIGNALS + "test_a_run_that_was_stopped_for_longer_than_it_may_take": 30},
+             but="SIGPIPE ends nothing, as no broken pipe does; SIGHUP ends a run like SIGTERM, unless nohup asks otherwise"),
+    111: Row("two runs at once", (50,), "DH",
+             {LOCK + "test_of_two_at_once_exactly_one_runs": 50,
+              PUBLICATION + "test_a_second_run_at_the_same_time_is_refused": 50}),
+    112: Row("a stale lock", (0,), "H", {LOCK + "test_a_killed_run_s_lock_is_free_at_once": 0, KILLED: 0}),
+    113: Row("a volume without locks", (31,), "D"),
+    114: Row("folders are removed under a run", (31, 40), "G",
+             {MEDDLING + "test_the_new_warehouse_is_removed_under_a_run": 31, MEDDLING + "test_parts_are_removed_under_a_run": 40},
+             but="a part that was written and is gone is damage (40)"),
+    115: Row("a backup during a run", (0,), "H", {MEDDLING + "test_a_copy_of_the_folder_made_at_any_moment_is_sound": 0}),
+    116: Row("a tool holds the published file", (0,), "H",
+             {KEPT_NIGHT: 0, PUBLISH + "test_an_open_reader_keeps_its_night_and_a_new_connection_sees_the_new_one": 0}),
+    117: Row("a tool opens it for writing", (0,), "G",
+             {MEDDLING + "test_no_tool_can_write_into_what_is_published": 0,
+              PUBLICATION + "test_files_are_sealed_and_chained": 0},
+             but="files are for owner and group (0440): they hold what people were paid back"),
+    118: Row("a log beside the published file", (40,), "WH",
+             {MEDDLING + "test_no_run_builds_on_a_damaged_generation": 40, READ + "test_a_log_beside_the_file_is_refused": 40,
+              PUBLISH + "test_a_log_beside_any_of_the_files_stops_the_publish": 40}),
+    119: Row("the published file is damaged", (40,), "W",
+             {MEDDLING + "test_no_run_builds_on_a_damaged_generation": 40, READ + "test_a_damaged_file_is_damage": 40,
+              VERIFY + "test_the_command_says_what_is_sound_and_what_to_do": 40}),
+    120: Row("a part is damaged", (40,), "W",
+             {MEDDLING + "test_no_damaged_part_is_used": 40, LOAD + "test_a_damaged_part_is_damage": 40}),
+    121: Row("readers during the switch", (0,), "H",
+             {WATCHED: 0, PUBLISH + "test_readers_never_see_an_error_or_an_older_night": 0}),
+    122: Row("a reader that stays connected", (0,), "H", {KEPT_NIGHT: 0},
+             but="it keeps showing its night, and meta.snapshot_info says which"),
+    123: Row("tables of different nights", (0,), "H", {WATCHED: 0, READERS + "test_what_readers_must_not_see_is_found": 0}),
+    124: Row("a tool with an older DuckDB", (0,), "H",
+             {PUBLICATION + "test_the_published_file_opens_in_old_and_new_duckdb": 0,
+              ASKING + "test_history_is_readable_by_duckdb_1_4": 0},
+             but="the oldest version that BI drivers bring is what the file is written for"),
+    125: Row("a variable in a table's place", (0,), "W",
+             {READ + "test_a_missing_table_is_never_a_variable_of_the_program": 0}),
+    126: Row("extensions reach out", (0,), "FU",
+             {READ + "test_a_reader_reaches_nothing_but_the_warehouse": 0,
+              ASKING + "test_a_connection_for_a_run_writes_nothing_and_reaches_nothing": 0}),
+    127: Row("no time zones", (0,), "I",
+             {READ + "test_times_are_shown_in_utc": 0, LOAD + "test_every_kind_of_value_keeps_its_type": 0}),
+}  # fmt: skip
