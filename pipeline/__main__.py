@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,6 +11,10 @@ from pipeline.cli import run_command
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where the descriptor is closed
+            # UTF-8 whatever the locale: cron's knows ASCII alone, and a result must not depend on who asked for it.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     code = run_command(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,9 @@ def make_folder(path: Path) -> None:
     """The folder exists, and so do its parents; what had to be made has our mode and stays over a power loss."""
     if not path.is_dir():
         make_folder(path.parent)
-        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        with suppress(FileExistsError):  # another process was faster
+            path.mkdir(mode=FOLDER_MODE)
+            path.chmod(FOLDER_MODE)  # a strict umask would shut readers of the group out
         sync(path.parent)
 
 

@@ -24,12 +24,12 @@ MOST_PAGES = 5_000_000
 class WalkProgress:
     """What a walk has seen so far. It changes with each page and belongs to one walk alone.
 
-    `pages` and `records` are counts; `cursors` holds the hash of every cursor received.
+    `pages` and `records` are counts; `cursors` holds the hash of every cursor received and the page it came with.
     """
 
     pages: int = 0
     records: int = 0
-    cursors: set[int] = field(default_factory=set)
+    cursors: dict[int, int] = field(default_factory=dict)
     stale_pages: int = 0
     empty_pages: int = 0
     recent: set[str] = field(default_factory=set)
@@ -63,10 +63,12 @@ class WalkProgress:
     def _check_cursor(self, cursor: str) -> None:
         if len(cursor) > LONGEST_CURSOR or not cursor.isprintable():
             raise SecurityStop(f"a cursor of {len(cursor):,} characters or with control characters was refused")
-        mark = hash(cursor)
-        if mark in self.cursors:
-            raise SourceContractBroken("the cursor repeats: the list would never end")
-        self.cursors.add(mark)
+        seen_on = self.cursors.setdefault(hash(cursor), self.pages)
+        if seen_on != self.pages:
+            length = self.pages - seen_on
+            raise SourceContractBroken(
+                f"the cursor repeats after {length:,} page{'s' if length > 1 else ''}: the list would never end"
+            )
 
     def _check_keys(self, keys: Sequence[str | None]) -> None:
         if not keys:

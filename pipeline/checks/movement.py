@@ -32,7 +32,7 @@ def deletions_small(shifts: Iterable[Shift], max_percent: float, accepted: Colle
     """No resource lost more of its rows to proven deletion in one night than the site allows."""
     shifts = tuple(shifts)
     wrong = [
-        f"{one.resource}: {one.deleted:,} of {one.before:,} rows were deleted (limit {max_percent:g} %); "
+        f"{one.resource}: {one.deleted:,} of {one.before:,} rows would be deleted (limit {max_percent:g} %); "
         f"{_accept(one.resource)}"
         for one in shifts
         if one.resource not in accepted and is_too_much(one.deleted, one.before, max_percent)

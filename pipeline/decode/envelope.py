@@ -22,6 +22,9 @@ from pipeline.resources import Resource
 _BOM = b"\xef\xbb\xbf"
 # Names that show an error object sent with status 200 instead of records.
 _ERROR_NAMES = frozenset({"error", "errors", "message"})
+# Names under which a source may say that there is more, in small letters. ProSpend documents `nextCursor` alone: one
+# that contradicts it shows that the envelope has changed, and that an end would be no end.
+_GOES_ON = frozenset({"hasmore", "hasnext", "hasnextpage", "next", "nextlink", "nextpage", "nexttoken", "morepages"})
 # Every escape in JSON text, so that `\\ud800` (a backslash, then letters) is never taken for a surrogate.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -133,6 +136,11 @@ def _page(body: bytes) -> Envelope:
         raise SourceContractBroken(f"an error beside the page, with status 200 (found {_listed(names)})")
     if any(match["lone"] for match in _ESCAPE.finditer(frame)):
         raise SourceContractBroken("nextCursor holds half a surrogate pair")
+    for name, value in members:
+        if name.lower() in _GOES_ON and (value is False if found.nextCursor else value):
+            raise SourceContractBroken(
+                f"'nextCursor' and {name!r} contradict each other: whether the list ends is unclear"
+            )
     return Envelope(_texts(found.page, body, source), found.nextCursor or None)
 
 

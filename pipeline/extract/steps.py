@@ -35,6 +35,11 @@ def proven_page(walk: OpenWalk, envelope: Envelope, response: Response, *, curso
     return Page(walk.walk, ordinal, envelope.records, response.received_at, proof)
 
 
+def label_of(walk: OpenWalk) -> str:
+    """Where a walk stands, for people: the page that comes next, counted from its beginning or new beginning."""
+    return f"extract · {walk.resource.name} · page {walk.pages + 1}"
+
+
 def turn_of(walk: OpenWalk) -> int:
     """Tells the same question apart that a run asks again because a walk, or one above it, began anew."""
     return walk.turn * (NEW_BEGINNINGS + 1) + walk.restarts
@@ -64,6 +69,7 @@ def begin_anew(walk: OpenWalk, refused: PipelineError) -> None:
         raise SourceContractBroken(
             f"the source gave up the walk's cursor on each of {walk.restarts + 1} tries ({refused.what}); "
             f"{walk.progress.pages:,} pages were read in all",
+            where=label_of(walk),
             do="ask ProSpend how long cursors live; a greater api.concurrency or api.page_limit makes walks shorter",
         ) from None
     walk.restarts += 1

@@ -25,7 +25,15 @@ from pipeline.errors import (
 from pipeline.extract.frontier import Frontier, OpenWalk, worst
 from pipeline.extract.known import Known
 from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone
-from pipeline.extract.steps import begin_anew, filled_path, has_children, proven_page, turn_of, with_lower_bound
+from pipeline.extract.steps import (
+    begin_anew,
+    filled_path,
+    has_children,
+    label_of,
+    proven_page,
+    turn_of,
+    with_lower_bound,
+)
 from pipeline.model import Context, Observe, Page, PageRead, Params, Purpose, Request, Response, Send, Walk
 from pipeline.paginate import next_limit
 from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
@@ -193,10 +201,9 @@ class Extraction:
 
     async def read_page(self, walk: OpenWalk) -> None:
         resource = walk.resource
-        label = f"extract · {resource.name} · page {walk.progress.pages + 1}"
         cursor_in = walk.cursor
         try:
-            response = await self.ask(walk, label)
+            response = await self.ask(walk)
         except NotThere:
             # A list that answers 404 is never an empty one, but its parent may have ended since it was listed.
             if walk.cursor is not None or not await self.is_parent_gone(walk):
@@ -211,7 +218,7 @@ class Extraction:
             keys = self.begin_children(walk, envelope)
             goes_on = walk.progress.advance(envelope.next_cursor, keys)
         except PipelineError as error:
-            raise error.filled_in(where=label) from None
+            raise error.filled_in(where=label_of(walk)) from None
         walk.pages += 1
         page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None)
         if goes_on:
@@ -229,7 +236,7 @@ class Extraction:
         self.ordinals[name] += 1
         return page
 
-    async def ask(self, walk: OpenWalk, label: str) -> Response:
+    async def ask(self, walk: OpenWalk) -> Response:
         """The next page's answer; a refused page size is lowered for all walks to come, at the cost of a call.
 
         A walk keeps the page size of its first page: its cursors may be bound to it.
@@ -241,7 +248,7 @@ class Extraction:
             params = (*walk.walk.params, ("limit", str(walk.limit)), *cursor)
             name, asked = walk.resource.name, (walk.purpose, walk.round_number, turn_of(walk))
             try:
-                return await self.send(Request(walk.path, params, name, label, *asked))
+                return await self.send(Request(walk.path, params, name, label_of(walk), *asked))
             except (RequestRefused, NotThere) as refused:
                 if walk.cursor is not None:
                     begin_anew(walk, refused)
@@ -354,18 +361,13 @@ class Extraction:
             found = zip(keys, envelope.records, strict=True)
             read = [((*above, key), fingerprint(record)) for key, record in found if key is not None]
             self.rechecked.setdefault(resource.name, []).extend(read)
+        turn = walk.turn + walk.restarts
         for child in children:
             position = flags.index(child.only_when) if child.only_when else None
             for parent in parents:
                 if parent is not None and has_children(parent, position):
                     below = (*context, (child.context_names[-1], parent.key))
-                    self.open_walks(
-                        child,
-                        below,
-                        purpose=walk.purpose,
-                        round_number=walk.round_number,
-                        turn=walk.turn + walk.restarts,
-                    )
+                    self.open_walks(child, below, purpose=walk.purpose, round_number=walk.round_number, turn=turn)
         return keys
 
     def is_incremental_list(self, resource: Resource) -> bool:

@@ -153,15 +153,19 @@ def _read_well(loaded: Loaded) -> tuple[CheckResult, ...]:
 
 
 def _shifts(night: Night, loaded: Loaded, before: checks.Figures | None) -> tuple[checks.Shift, ...]:
-    """How the rows of each resource moved, for those that the earlier night had."""
+    """How the rows of each resource moved, for those that the earlier night had.
+
+    Deletions that are held stand in no table, and are judged as if they did.
+    """
     had, has = dict(before.rows) if before else {}, dict(loaded.built.rows)
     vanished = {one.resource: one for one in loaded.read.vanished}
     new = {one.resource: one.new + one.restored for one in loaded.built.changes}
     return tuple(
-        checks.Shift(one.name, had[one.name], has[one.name], gone.deleted, gone.unseen, new.get(one.name))
+        checks.Shift(one.name, had[one.name], has[one.name] - held, gone.deleted, gone.unseen, new.get(one.name))
         for one in night.catalogue
         if one.name in had
         for gone in [vanished.get(one.name, Vanished(one.name))]
+        for held in [gone.deleted if gone.is_held else 0]
     )
 
 

@@ -76,6 +76,7 @@ class Ledger:
             make_folder(self.folder)
             path = self.folder / f"{now:{_HOUR}}.log"
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+            os.fchmod(self._file, 0o640)  # whatever the umask
             used = used_now(self.folder, now)
             self._size_bytes = os.fstat(self._file).st_size
         self._used_hour, self._used_month = used.hour, used.month

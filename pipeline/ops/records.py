@@ -60,13 +60,13 @@ def unrecorded(data_dir: Path, run_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def seconds_of(data_dir: Path, run_id: str) -> float | None:
-    """How long a run took, None if its record does not say."""
+    """How long a run took; None if its record does not say, or a clock that was set back makes it less than nothing."""
     try:
         found = json.loads((data_dir / "runs" / run_id / "report.json").read_bytes())
         seconds = datetime.fromisoformat(found["finished_at"]) - datetime.fromisoformat(found["started_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return seconds.total_seconds() or None
+    return max(seconds.total_seconds(), 0.0) or None
 
 
 def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:

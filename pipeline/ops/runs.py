@@ -28,9 +28,11 @@ def generation_of(data_dir: Path, run_id: str) -> Path:
 def free_run_id(data_dir: Path, started_at: datetime) -> str:
     """The UTC start as a name, with -2 and on when that is taken.
 
-    Never one that sorts before an earlier run's: a clock that was set back must not reorder the chain of runs.
+    Never one that sorts before a sealed run's: a clock that was set back must not reorder the chain of runs. A run that
+    sealed nothing binds nobody: it may have been refused because the clock was years ahead.
     """
-    stamp = max([f"{started_at:{_STAMP}}", *(path.name[:_STAMP_LENGTH] for path in (data_dir / "runs").glob("2*Z*"))])
+    sealed = (path.parent.name[:_STAMP_LENGTH] for path in (data_dir / "runs").glob("2*Z*/manifest.json"))
+    stamp = max([f"{started_at:{_STAMP}}", *sealed])
     for number in range(1, 1000):
         run_id = stamp if number == 1 else f"{stamp}-{number}"
         taken = (data_dir / "runs" / run_id, generation_of(data_dir, run_id), data_dir / "staging" / run_id)

@@ -25,11 +25,13 @@ class Read:
     totals: tuple[ControlTotal, ...]
 
 
-def row_counts(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> tuple[tuple[str, int], ...]:
-    """Rows of each table of the `prospend` schema that are not deleted, in the order given."""
-    counted = []
+def row_counts(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[str], *, among_all: bool = False
+) -> tuple[tuple[str, int], ...]:
+    """Rows of each table of the `prospend` schema that are not deleted - or all of them - in the order given."""
+    counted, condition = [], "true" if among_all else _ALIVE
     for table in tables:
-        ((count,),) = connection.execute(f"SELECT count(*) FROM {CURRENT}.{quoted(table)} WHERE {_ALIVE}").fetchall()
+        ((count,),) = connection.execute(f"SELECT count(*) FROM {CURRENT}.{quoted(table)} WHERE {condition}").fetchall()
         counted.append((table, int(count)))
     return tuple(counted)
 

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
+from pipeline.tables import DELETED_AT
 from pipeline.warehouse.audit import row_counts
 from pipeline.warehouse.faults import duckdb_failure, raise_if_interrupted
 from pipeline.warehouse.publishing import log_of
@@ -192,9 +193,15 @@ def table_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows of every table of the `prospend` schema that are not deleted, by name."""
     with _asking():
         tables = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? ORDER BY table_name", [CURRENT]
+            "SELECT table_name, bool_or(column_name = ?) FROM duckdb_columns() WHERE schema_name = ? "
+            "GROUP BY ALL ORDER BY ALL",
+            [DELETED_AT, CURRENT],
         ).fetchall()
-        return dict(row_counts(connection, (name for (name,) in tables)))
+        return {
+            name: count
+            for table, can_be_deleted in tables  # version 0.1.0 marked no row as deleted
+            for name, count in row_counts(connection, [table], among_all=not can_be_deleted)
+        }
 
 
 def _gives_rows(statement: duckdb.Statement) -> bool:

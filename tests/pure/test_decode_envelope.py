@@ -31,6 +31,8 @@ def texts(envelope) -> list[bytes]:
         pytest.param(b'{"page":[1,"x",null,[]],"total":9}', [b"1", b'"x"', b"null", b"[]"], None, id="no objects"),
         pytest.param(b'{"page":[{"page":1,"page":2}]}', [b'{"page":1,"page":2}'], None, id="its names inside a record"),
         pytest.param(b'{"page":[{"a":0.10}],"error":null,"errors":[]}', [b'{"a":0.10}'], None, id="empty error fields"),
+        pytest.param(b'{"page":[],"hasMore":false,"next":null}', [], None, id="no cursor, nor anything else"),
+        pytest.param(b'{"page":[],"nextCursor":"c","hasMore":true}', [], "c", id="a cursor, and more"),
         pytest.param('{"page":["ø"]}'.encode(), ['"ø"'.encode()], None, id="not ASCII"),
         pytest.param(b'{"page":["\\ud83d\\ude00"]}', [b'"\\ud83d\\ude00"'], None, id="a surrogate pair"),
     ],
@@ -68,6 +70,11 @@ BROKEN = [
     pytest.param(b'{"page":[{}],"nextCursor":"a","nextCursor":null}', "a name twice", id="cursor twice"),
     pytest.param(b'{"page":[{}],"p\\u0061ge":[]}', "a name twice", id="page twice, once escaped"),
     pytest.param(b'{"page":[],"errors":[{"m":1}]}', "an error beside the page", id="error beside a page"),
+    pytest.param(b'{"page":[],"hasMore":true}', "'nextCursor' and 'hasMore' contradict", id="more without a cursor"),
+    pytest.param(b'{"page":[],"nextCursor":"","next":"c"}', "'nextCursor' and 'next' contradict", id="renamed cursor"),
+    pytest.param(
+        b'{"page":[],"nextCursor":"c","HasMore":false}', "and 'HasMore' contradict", id="a cursor, but no more"
+    ),
     pytest.param(b'{"page":[],"nextCursor":"\\ud800"}', "half a surrogate pair", id="half a pair in the cursor"),
     pytest.param(b'{"page":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "nested too deeply", id="deep page"),
     pytest.param(b'{"page":[],"x":' + b'{"a":' * 200_000 + b"1" + b"}" * 200_001, "nested too deeply", id="deep rest"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import SecurityStop, SourceContractBroken
-from pipeline.paginate import EMPTY_PAGES_IN_A_ROW, LIMITS, WalkProgress, next_limit
+from pipeline.paginate import EMPTY_PAGES_IN_A_ROW, LIMITS, MOST_PAGES, WalkProgress, next_limit
 
 
 def test_a_walk_goes_on_while_there_is_a_cursor():
@@ -17,14 +17,15 @@ def test_a_walk_goes_on_while_there_is_a_cursor():
     assert (walk.pages, walk.records) == (3, 4)
 
 
-@pytest.mark.parametrize("length", [1, 2, 7, 100])
-def test_a_cycle_of_any_length_is_found(length):
-    """A cursor seen before ends the walk with an error, also when new keys keep coming."""
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("length", [1, 2, 7, 100, 1000])
+def test_a_cycle_of_any_length_is_found(length, before):
+    """A cursor seen before ends the walk with an error that tells how many pages ago, also when new keys keep coming."""
     walk = WalkProgress()
-    for n in range(length):
+    for n in range(before + length):
         walk.advance(f"c{n}", [f"k{n}"])
-    with pytest.raises(SourceContractBroken, match="cursor repeats"):
-        walk.advance("c0", ["another"])
+    with pytest.raises(SourceContractBroken, match=f"cursor repeats after {length:,} page"):
+        walk.advance(f"c{before}", ["another"])
 
 
 def test_new_cursors_with_the_same_rows_are_found():
@@ -62,6 +63,14 @@ def test_some_empty_pages_are_allowed_but_not_many():
         assert walk.advance(f"c{n}", [])
     with pytest.raises(SourceContractBroken, match="empty pages"):
         walk.advance("last", [])
+
+
+def test_no_walk_goes_on_for_ever():
+    """New cursors and new keys without end: the cap on pages ends it, if no deadline or budget has before."""
+    walk = WalkProgress(pages=MOST_PAGES - 2)
+    assert walk.advance("c0", ["1"])
+    with pytest.raises(SourceContractBroken, match=f"did not end within {MOST_PAGES:,} pages"):
+        walk.advance("c1", ["2"])
 
 
 @pytest.mark.parametrize("cursor", ["x" * 5000, "a\nb", "a\x00", "\u202e"])

@@ -76,6 +76,18 @@ def test_everything_locked_has_a_hash_and_no_address():
             assert "--hash=sha256:" in requirement, f"{path.name}: {requirement.splitlines()[0]}"
 
 
+def test_nothing_is_installed_without_its_hash():
+    """Every package comes from a lock file, whose hash pip demands; only this program itself is installed as it lies there."""
+    makefile = (ROOT / "Makefile").read_text()
+    (pip,) = re.findall(r"^PIP := (.*)$", makefile, re.MULTILINE)
+    assert "install --no-input --require-hashes --only-binary :all:" in pip
+    for line in makefile.splitlines():
+        if "$(PIP)" in line:
+            assert re.search(r"\$\(PIP\) .*-r requirements/[a-z0-9.-]+\.txt$", line), line
+        elif " install " in line and not line.startswith("PIP :="):
+            assert "-m pip" not in line or "--no-deps --no-build-isolation --editable ." in line, line
+
+
 def test_the_public_door_is_sorted_and_whole():
     """Every public name can be had, and the list is in order."""
     assert pipeline.__all__ == sorted(pipeline.__all__)

@@ -287,6 +287,18 @@ def test_rows_are_counted_by_table(connection: duckdb.DuckDBPyConnection):
     assert warehouse.snapshot_info(connection).run_id == RUN_ID
 
 
+def test_a_file_of_version_0_1_0_is_counted(pointer: Path, tmp_path: Path):
+    """It marked no row as deleted: whoever has just upgraded is told what readers have, as before."""
+    older = tmp_path / "older.duckdb"
+    older.write_bytes(pointer.read_bytes())
+    with duckdb.connect(older) as made:
+        made.execute("DROP SCHEMA history CASCADE")
+        for name in ("claim", "claim_tag", "claim_total", "company"):
+            made.execute(f"ALTER TABLE prospend.{name} DROP COLUMN _deleted_at")
+    with warehouse.connect(older) as connection:
+        assert warehouse.table_rows(connection) == {"claim": 2, "claim_tag": 0, "claim_total": 3, "company": 1}
+
+
 # ---- frames ---------------------------------------------------------------------------------------------------------
 
 

@@ -95,6 +95,27 @@ def test_an_unknown_field_is_found_again(sandbox: Running, site: Settings):
     assert [check.passed for check in report.checks if check.name == "fields_known"] == [False]
 
 
+def test_names_of_any_kind_are_data(sandbox: Running, site: Settings):
+    """Statements, reserved words, other letters, nothing, a thousand characters: kept as sent, columns to nobody."""
+    names = ('"; DROP TABLE prospend.division; --', "", "\0", "select", "ID", "\u202eid", "_run_id", "a.b", "x" * 1000)
+    pipeline.run(site)
+    tables = "SELECT table_schema, table_name, column_name FROM information_schema.columns ORDER BY ALL"
+    before = rows_of(site, tables)
+    record = {
+        "id": "odd",
+        "entityId": "10",
+        "name": "x",
+        "glCode": "1",
+        "status": "active",
+        **dict.fromkeys(names, "it"),
+    }
+    sandbox.inject("division", ("1",), [json.dumps(record).encode()])
+    pipeline.run(site)
+    assert rows_of(site, tables) == before
+    ((kept,),) = rows_of(site, "SELECT _extra FROM prospend.division WHERE id = 'odd'")
+    assert json.loads(kept) == dict.fromkeys(names, "it")
+
+
 def test_a_record_that_does_not_fit_is_quarantined_and_the_others_load(sandbox: Running, site: Settings):
     """Text in a money field: resource, field and reason are told, the raw record is kept, the night is published."""
     for n in range(200):

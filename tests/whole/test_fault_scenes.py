@@ -6,6 +6,7 @@ import ctypes
 import os
 import select
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -15,7 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from fault_rows.never import contents
+from sandbox_site import TOKEN_VARIABLE, site_of
 
+from pipeline import nightly
 from pipeline.resources import default_path
 from pipeline.sandbox.faults import plan
 from pipeline.snapshot import read_manifest
@@ -100,6 +103,52 @@ def test_what_stands_around_the_command_is_ignored(prospend, sandbox, site_file,
     log = tmp_path / "keys.log"  # aiohttp opens it as it is imported, for a context that nobody uses
     assert not log.exists() or all(line.startswith("#") for line in log.read_text().splitlines())
     assert {entry.status for entry in sandbox.journal.entries} == {200}
+
+
+def test_an_environment_without_anything(site_file, tmp_path, earlier_night):
+    """As a scheduler may start it: no variable at all, another folder, no terminal, no home. Published all the same."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "run", "--config", str(site_file)],
+        env={}, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "data") == contents(earlier_night)
+
+
+@pytest.mark.parametrize(
+    ("form", "environ"),
+    [
+        ("table", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+        ("csv", {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii:strict"}),
+        ("json", {"LANG": "de_DE.ISO-8859-1", "PYTHONIOENCODING": "latin-1"}),
+    ],
+    ids=["C", "ASCII", "Latin-1"],
+)
+def test_what_is_printed_is_utf_8_in_any_locale(earlier_night, form, environ):
+    """A value beyond the locale's letters is printed as it is, and is no reason to fail."""
+    sql = "SELECT chr(248) || chr(28450) || chr(128512) AS v"
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "query", "--data", earlier_night, "--format", form, sql],
+        env={"PATH": os.environ["PATH"], **environ},
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "ø漢😀" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_files_have_our_own_modes_whatever_the_umask(sandbox, tmp_path, mask):
+    """Nothing is open to everybody, nothing that the group reads is shut: folders 0750, what is sealed 0440."""
+    data_dir, before = tmp_path / "data", os.umask(mask)
+    try:
+        nightly.run(site_of(sandbox, data_dir), environ={TOKEN_VARIABLE: sandbox.token})
+    finally:
+        os.umask(before)
+    found = {path: stat.S_IMODE(path.stat().st_mode) for path in data_dir.rglob("*")}
+    assert {mode for path, mode in found.items() if path.is_dir()} == {0o750}
+    sealed = {path: mode for path, mode in found.items() if path.suffix in (".parquet", ".duckdb")}
+    assert set(sealed.values()) == {0o440}
+    assert {mode for path, mode in found.items() if path.is_file()} == {0o440, 0o640}
 
 
 LED_INSIDE = """

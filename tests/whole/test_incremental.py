@@ -12,16 +12,17 @@ from checker import any_of, books_of, differences, exactly, read
 
 import pipeline
 from pipeline.errors import CheckRefused, ConfigError, PipelineError
-from pipeline.model import RunReport, StageBegan
+from pipeline.model import PageRead, RunReport, StageBegan
 from pipeline.nightly import run as run_night
 from pipeline.readings import Wanted
 from pipeline.resources import read_catalogue
 from pipeline.sandbox import Running
 from pipeline.sandbox.faults import plan
-from pipeline.settings import Settings
+from pipeline.settings import Checks, Settings
 from pipeline.snapshot import manifest_of
 
 FULL = Wanted(is_full=True)
+ANY_FALL = Checks(max_shrink_percent=100, max_deleted_percent=100, min_key_overlap_percent=0)
 LISTS = 19  # company once; at each of two companies eight lists, that of suppliers twice: active ones and others
 COUNTED = ("new", "changed", "deleted", "restored")
 
@@ -124,6 +125,41 @@ def test_a_record_that_only_a_list_hides_stays(night, sandbox, site):
     assert of(report, "supplier").looked_up > 0
     assert not next(one for one in report.checks if one.name == "nothing_hidden").passed
     assert not differences(read(published(site.storage.data_dir)), exactly(books_of(sandbox.records)))
+
+
+def test_books_that_move_while_they_are_read(night, sandbox, site):
+    """Each row is as the source had it at some moment of the run, none that was there throughout is missing; then all is."""
+    states = [books_of(sandbox.records)]
+    small = replace(site, api=replace(site.api, page_limit=10), checks=ANY_FALL)
+    read_pages: list[PageRead] = []
+
+    def advance(event: object) -> None:
+        if isinstance(event, PageRead) and event.resource in ("claim", "expense"):
+            read_pages.append(event)
+            if len(read_pages) in (1, 2, 20):
+                sandbox.advance(1)
+                states.append(books_of(sandbox.records))
+
+    for wanted in (FULL, Wanted()):
+        read_pages.clear()
+        run_night(small, wanted=wanted, observe=advance)
+        assert not differences(read(published(site.storage.data_dir)), any_of(states))
+    assert len(states) == 6
+    run_night(small, wanted=FULL)
+    assert not differences(read(published(site.storage.data_dir)), exactly(states[-1]))
+
+
+def test_an_import_at_one_instant_and_a_late_commit_are_read(night, sandbox, site):
+    """More changes of one moment than fit on a page, and one that appeared behind the newest: none is missed."""
+    night()
+    before = books_of(sandbox.records)
+    events = [one for one in sandbox.advance(3) if one.resource == "claim"]
+    imported, late = ([one for one in events if one.name == name] for name in ("imported", "committed late"))
+    assert (len({one.at_s for one in imported}), len(imported) > 40, len(late)) == (1, True, 1)
+    run_night(replace(site, api=replace(site.api, page_limit=10), checks=ANY_FALL))
+    found = read(published(site.storage.data_dir))
+    assert not differences(found, any_of([before, books_of(sandbox.records)]))
+    assert {(*one.context, one.key) for one in (*imported, *late)} <= found.rows["claim"].keys()
 
 
 def test_a_recheck_finds_what_changed_without_a_sign(night, sandbox, site):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -170,12 +172,16 @@ def test_a_run_that_died_before_its_record_is_recorded_as_published(site: Settin
 
 
 def test_files_are_sealed_and_chained(site: Settings):
-    """Parts and warehouse are read-only, private to owner and group; each manifest names and hashes the one before."""
+    """Parts and warehouse are read-only, private to owner and group; each manifest hashes the one before, and has versions."""
     reports = [pipeline.run(site), pipeline.run(site)]
     data_dir = site.storage.data_dir
     manifests = [read_manifest(data_dir / "runs" / one.run_id / "manifest.json") for one in reports]
     assert manifests[0]["previous"] is None
     assert manifests[1]["previous"] == {"run_id": reports[0].run_id, "sha256": manifests[0]["sha256"]}
+    assert manifests[1]["versions"] == {
+        "python": platform.python_version(),
+        **{one: metadata.version(one) for one in ("prospend-pipeline", "aiohttp", "msgspec", "pyarrow", "duckdb")},
+    }
     files = [*(data_dir / "snapshots").glob("*/run=*/*.parquet"), *(data_dir / "warehouse").glob("*.duckdb")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o440}
     folders = [path for path in data_dir.rglob("*") if path.is_dir()]
