@@ -6,10 +6,10 @@ tests named in `also`. The rule test holds `exits` to what these expect.
 
 from __future__ import annotations
 
-from fault_rows import boundary_rows, machine_rows
+from fault_rows import boundary_rows, machine_rows, reading_rows, surroundings_rows
 from fault_rows.row import Row
 
-_MODULES = (boundary_rows, machine_rows)
+_MODULES = (boundary_rows, reading_rows, machine_rows, surroundings_rows)
 # What is listed here is there in full: a number that is missing from its range fails.
 SECTIONS = {name: numbers for module in _MODULES for name, numbers in module.SECTIONS.items()}
 ROWS: dict[int, Row] = {number: row for module in _MODULES for number, row in module.ROWS.items()}
