@@ -46,6 +46,7 @@ from pipeline.night import (
     Base,
     Loaded,
     Night,
+    forget_staged,
     judge,
     load,
     manifest_facts,
@@ -229,6 +230,7 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
         night.observe(StageBegan("extract"))
         found = read(night, token, staging, achieved, kept)
         night.observe(StageBegan("seal"))
+        forget_staged(night, staging)
         sealed = staging.seal_parts()
         achieved.results = results_of(found, night.how, sealed, staging, achieved)
         night.observe(StageBegan("load"))

@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from pipeline.cli.commands import demo, plan, query, run, status
+from pipeline.cli.erasing import erase
 from pipeline.cli.generations import rebuild, rollback
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.text import visible
@@ -33,6 +34,7 @@ Examples:
   prospend status                    last runs and the age of the data
   prospend verify                    read every stored byte and compare it with what was written
   prospend prune --dry-run           what is no longer needed, and how many bytes it takes
+  prospend erase --dry-run 4007      what tells of a person who has to be forgotten
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
 """
@@ -44,7 +46,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, plan, query, status, verify, rebuild, rollback, prune, token, sandbox):
+for command in (demo, run, plan, query, status, verify, rebuild, rollback, prune, erase, token, sandbox):
     prospend.add_command(command)
 
 

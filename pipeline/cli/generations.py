@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import data_folder, shared
+from pipeline.cli.options import catalogue_of, data_folder, shared
 
 
 @click.command(short_help="Make the warehouse again from the snapshots alone.")
@@ -29,7 +29,7 @@ def rebuild(config: Path | None, data: Path | None, as_json: bool, quiet: bool, 
     from pipeline.resources import read_catalogue
 
     folder = data_folder(config, data)
-    done = rebuild_warehouse(folder, read_catalogue(_catalogue_of(config, data)), datetime.now(UTC))
+    done = rebuild_warehouse(folder, read_catalogue(catalogue_of(config, data)), datetime.now(UTC))
     if as_json:
         told = {"run_id": done.run_id, "warehouse": str(done.path), "runs": done.run_count, "rows": done.row_count}
         differs = None if done.differs is None else list(done.differs)
@@ -77,10 +77,3 @@ def rollback(
         click.echo(json.dumps({"run_id": chosen.run_id, "warehouse": str(chosen.path)}, indent=2))
     elif not quiet:
         click.echo(f"readers open {chosen.run_id} from their next connection on")
-
-
-def _catalogue_of(config: Path | None, data: Path | None) -> Path | None:
-    """The site's own catalogue; with `--data` alone the built-in one."""
-    from pipeline.cli.options import site_settings
-
-    return None if config is None and data is not None else site_settings(config, data).api.resources

@@ -60,3 +60,8 @@ def site_settings(config: Path | None, data: Path | None) -> Settings:
 def data_folder(config: Path | None, data: Path | None) -> Path:
     """The data folder alone: commands that only read need no valid site."""
     return data if data is not None else site_settings(config, None).storage.data_dir
+
+
+def catalogue_of(config: Path | None, data: Path | None) -> Path | None:
+    """Where the site's own catalogue lies, None for the built-in one; with `--data` alone that."""
+    return None if config is None and data is not None else site_settings(config, data).api.resources

@@ -2,6 +2,7 @@
 
 from pipeline.decode.again import DecodedAgain, decode_again, quarantined_key
 from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
+from pipeline.decode.erasing import NOTHING, Erased, Owners, erase, erase_quarantined, owned, owned_quarantined
 from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, add_notes, decode_pages
 from pipeline.decode.refit import is_todays, lacks_columns, refit
@@ -10,9 +11,12 @@ from pipeline.decode.stamps import are_ascending, newest_by_company, stamped
 from pipeline.decode.unknown import UnknownField, described, extra_members
 
 __all__ = [
+    "NOTHING",
     "Decoded",
     "DecodedAgain",
     "Envelope",
+    "Erased",
+    "Owners",
     "ParentKey",
     "UnknownField",
     "add_notes",
@@ -20,11 +24,15 @@ __all__ = [
     "decode_again",
     "decode_pages",
     "described",
+    "erase",
+    "erase_quarantined",
     "extra_members",
     "fingerprint",
     "is_todays",
     "lacks_columns",
     "newest_by_company",
+    "owned",
+    "owned_quarantined",
     "parent_keys",
     "quarantined_key",
     "refit",

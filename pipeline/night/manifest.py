@@ -18,7 +18,16 @@ from pipeline.extract import WalksDone
 from pipeline.model import CheckResult, ControlTotal, Note, ResourceResult
 from pipeline.night.values import Night, Read
 from pipeline.readings import reached_after, reached_by
-from pipeline.snapshot import QUARANTINE, HeldPart, KeptPages, Staging, parts_of, read_quarantine, rewrites
+from pipeline.snapshot import (
+    QUARANTINE,
+    HeldPart,
+    KeptPages,
+    Staging,
+    erased_people,
+    parts_of,
+    read_quarantine,
+    rewrites,
+)
 from pipeline.warehouse import RunFacts
 
 _DAMAGED = "run `prospend verify`, restore the file from a backup, and check the disk"
@@ -38,6 +47,7 @@ def manifest_facts(night: Night, read: Read, staging: Staging, achieved: Achieve
         "catalogue_sha256": night.catalogue.text_sha256,
         "page_limit": read.extracted.page_limit,
         "closed_before": night.closed_before.isoformat() if night.closed_before else None,
+        "erased_people": len(erased.names) if (erased := erased_people(night.data_dir)) else 0,
         "accepted_shrink": sorted(night.accepts_shrink),
         "resources": {
             one.name: {

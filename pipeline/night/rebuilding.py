@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from pipeline import warehouse
+from pipeline import upkeep, warehouse
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.night.standing import finished, spill
 from pipeline.ops import runs
@@ -49,18 +51,28 @@ def rebuild(data_dir: Path, catalogue: Catalogue, now: datetime) -> Rebuilt:
         manifests = accepted_runs(data_dir)
         if not manifests:
             raise ConfigError("there is no snapshot to build from", where=str(data_dir), do="run `prospend run`")
-        newest = manifests[-1]
-        target = data_dir / "warehouse" / f".building-{_NAME}.duckdb"
-        try:
-            built = finished(data_dir, catalogue, manifests, target, spill(data_dir, _NAME), from_nothing=True)
-            generation = runs.generation_of(data_dir, newest["run_id"])
-            differs = _differing(generation, target)
-            warehouse.put_in_place(target, generation, runs.pointer_of(data_dir))
-        finally:
-            warehouse.discard(target)
-            sweep(data_dir)
+        return rebuilt_in_place(data_dir, catalogue, manifests)
+
+
+def rebuilt_in_place(data_dir: Path, catalogue: Catalogue, manifests: Sequence[Mapping[str, Any]]) -> Rebuilt:
+    """The generation of the newest of the accepted runs is made from nothing, and readers open it.
+
+    Called under the run lock.
+    """
+    run_id = manifests[-1]["run_id"]
+    target = data_dir / "warehouse" / f".building-{_NAME}.duckdb"
+    generation = runs.generation_of(data_dir, run_id)
+    try:
+        built = finished(data_dir, catalogue, manifests, target, spill(data_dir, _NAME), from_nothing=True)
+        differs = _differing(generation, target)
+        upkeep.vouch_no_more(data_dir, run_id)
+        warehouse.put_in_place(target, generation, runs.pointer_of(data_dir))
+        upkeep.vouch(data_dir, run_id, generation)
+    finally:
+        warehouse.discard(target)
+        sweep(data_dir)
     rows = sum(count for _, count in built.rows)
-    return Rebuilt(newest["run_id"], generation, len(manifests), rows, differs, built.fit_now)
+    return Rebuilt(run_id, generation, len(manifests), rows, differs, built.fit_now)
 
 
 def _differing(before: Path, after: Path) -> tuple[str, ...] | None:

@@ -49,6 +49,7 @@ def standing(night: Night) -> Base:
         night.observe(QuarantineLeft(built.fit_now))
     if is_there:
         return Base(manifests, built.path, is_borrowed=True)
+    upkeep.vouch(data_dir, built.run_id, built.path)
     return Base(manifests, warehouse.publish(built.path, generation.parent, night.pointer, built.run_id))
 
 
@@ -67,7 +68,6 @@ def finished(
     now = datetime.fromisoformat(last["started_at"])
     counted = warehouse.count(built, catalogue, now=now, switches=frozenset(), temp_dir=temp_dir)
     warehouse.finish(built, checks_of(last), manifest_sha256=last["sha256"], figures=counted.figures)
-    upkeep.vouch(data_dir, built.run_id, built.path)
     return built
 
 

@@ -1,7 +1,7 @@
 """The API as data: resources and columns as frozen values, and the file they are read from."""
 
 from pipeline.resources.reading import FORMAT, default_path, parse_catalogue, read_catalogue
-from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, Tie, snake_case
+from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Personal, Resource, Tie, snake_case
 
 __all__ = [
     "FORMAT",
@@ -9,6 +9,7 @@ __all__ = [
     "Column",
     "Evidence",
     "Kind",
+    "Personal",
     "Resource",
     "Tie",
     "default_path",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.errors import ConfigError
-from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Resource, Tie, snake_case
+from pipeline.resources.values import Catalogue, Column, Evidence, Kind, Personal, Resource, Tie, snake_case
 from pipeline.written import toml_document, toml_text
 
 FORMAT = 1
@@ -94,7 +94,7 @@ _RESOURCE_KEYS = (
     }
     | {"single": "true or false", "column": "a table"}
 )
-_COLUMN_KEYS = dict.fromkeys("type about evidence currency shape table name".split(), "text") | {
+_COLUMN_KEYS = dict.fromkeys("type about evidence currency shape table name personal".split(), "text") | {
     **dict.fromkeys(("aliases", "values", "sum_of"), "a list of texts"),
     **dict.fromkeys(("item", "column"), "a table"),
 }
@@ -221,6 +221,8 @@ class _Reader:
         for column in columns:
             for part in set(column.sum_of) - {one.name for one in columns if one.is_money and column.is_money}:
                 self.problems.append(f"{where}.{column.name}: sum_of {part!r} is not an amount beside it")
+            if column.personal == "id" and column is not next(one for one in columns if one.personal == "id"):
+                self.problems.append(f"{where}.{column.name}: a second personal id; whose are the values beside it?")
             for spelling in (column.name, *column.aliases):
                 folded = snake_case(spelling)
                 if folded in seen:
@@ -251,8 +253,14 @@ class _Reader:
             sum_of=tuple(table.get("sum_of", ())),
             aliases=tuple(table.get("aliases", ())),
             values=tuple(table.get("values", ())),
+            personal=self.personal(where, kind, table.get("personal")),
             **self.inside(where, kind, table),  # type: ignore[arg-type]  # a dict of exactly these fields
         )
+
+    def personal(self, where: str, kind: Kind, written: object) -> Personal | None:
+        if written is not None and (written not in ("id", "value") or kind is not Kind.TEXT):
+            self.problems.append(f"{where}: personal must be 'id' or 'value', and the type text")
+        return cast("Personal | None", written)
 
     def inside(self, where: str, kind: Kind, table: Mapping[str, object]) -> dict[str, object]:
         if kind not in (Kind.OBJECT, Kind.LIST):

@@ -13,6 +13,7 @@ from pipeline.model import Params
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Evidence = Literal["documented", "inferred"]
+Personal = Literal["id", "value"]
 
 
 class Kind(Enum):
@@ -35,7 +36,8 @@ class Column:
     `precision` and `scale` are set for DECIMAL. `is_money` tells amounts, which are totalled per currency, from rates
     and quantities, which are not; `currency` names the sibling field with the currency of an amount, or is None. An
     OBJECT has `columns`; a LIST has `table` and either `columns` (objects) or `item` (plain values). `shape` names the
-    shared set that the columns are from, if they are.
+    shared set that the columns are from, if they are. `personal` marks the id of a person, or what else is a person's:
+    that of the nearest id beside or above it.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Column:
     item: Column | None = None
     table: str | None = None
     shape: str | None = None
+    personal: Personal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,19 @@ class Resource:
         """The fields that together identify a row: the parents' keys, then its own."""
         return (*self.context_names, self.key)
 
+    @property
+    def person(self) -> Column | None:
+        """The column with the id of the person whose record it is, if it is a person's."""
+        return next((column for column in self.columns if column.personal == "id"), None)
+
+    @property
+    def personal_columns(self) -> Iterator[Column]:
+        """The plain columns at any depth that are marked as personal."""
+        waiting = list(self.columns)
+        for column in waiting:
+            waiting += [*column.columns, *((column.item,) if column.item else ())]
+        return (column for column in waiting if column.personal is not None)
+
     def column(self, name: str) -> Column:
         """The column with this API name.
 
@@ -153,6 +169,13 @@ class Catalogue:
         if resource.period is not None:
             return resource, resource.period
         return self.period_of(resource.parent) if resource.parent is not None else None
+
+    def owner_of(self, name: str) -> Resource | None:
+        """The resource that says whose a record is: the nearest one above with the id of a person; None if none has."""
+        parent = self[name].parent
+        if parent is None or self[parent].person is not None:
+            return None if parent is None else self[parent]
+        return self.owner_of(parent)
 
     def depth(self, name: str) -> int:
         """How many parents stand above a resource."""

@@ -213,7 +213,8 @@ def sweep(data_dir: Path, *, under_way: str = "") -> tuple[str, ...]:
             if run_id not in sealed:
                 unsealed.add(run_id)
                 shutil.rmtree(folder)
-        for aside in (data_dir / "runs").glob("*/.*.part"):  # of a document whose writing was cut off
+        # Of documents whose writing was cut off:
+        for aside in (*(data_dir / "runs").glob("*/.*.part"), *(data_dir / "erasures").glob(".*.part")):
             aside.unlink()
         remove_left_over(data_dir, rewrites(data_dir))
     return tuple(sorted(unsealed))

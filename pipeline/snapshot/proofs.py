@@ -6,7 +6,7 @@ Here they are tables of plain values, written and read; when they are sealed is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -118,19 +118,30 @@ def read_quarantine(files: Iterable[Path], run_id: str) -> tuple[Quarantined, ..
     for path, row in _rows(files, run_id):
         if fingerprint(row["raw"]) != row["fingerprint"]:
             raise StoredDataDamaged("a record in quarantine is not what was stored", where=str(path))
-        found.append(
-            Quarantined(
-                resource=row["resource"],
-                context=tuple(json.loads(row["context"]).items()),
-                page=row["page"],
-                record=row["record"],
-                field=row["field"],
-                reason=row["reason"],
-                raw=row["raw"],
-                fetched_at=row["fetched_at"],
-            )
-        )
+        found.append(quarantined_of(row))
     return tuple(found)
+
+
+def quarantined_of(row: Mapping[str, Any]) -> Quarantined:
+    """A record that did not fit, from its row."""
+    return Quarantined(
+        resource=row["resource"],
+        context=tuple(json.loads(row["context"]).items()),
+        page=row["page"],
+        record=row["record"],
+        field=row["field"],
+        reason=row["reason"],
+        raw=row["raw"],
+        fetched_at=row["fetched_at"],
+    )
+
+
+def with_raw(table: pa.Table, raw: Sequence[bytes]) -> pa.Table:
+    """The same rows of `_quarantine`, with other bytes of their records."""
+    for name, values in (("raw", raw), ("fingerprint", [fingerprint(one) for one in raw])):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place), pa.array(values, table.schema.field(place).type))
+    return table
 
 
 def read_pages(files: Iterable[Path], run_id: str) -> Iterator[PageProof]:

@@ -7,15 +7,13 @@ file does, whether or not the old parts are still there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline.durable import document_bytes, document_hash, make_folder, storing, write_sealed
-from pipeline.errors import StoredDataDamaged, VersionMismatch
+from pipeline.snapshot.numbered import Kind, add, read_all
 
 REWRITE_FORMAT: Final = 1
 _DAMAGED_DO = "restore the file from a backup; without it the rewritten parts cannot be found"
@@ -42,17 +40,7 @@ def rewrites(data_dir: Path) -> tuple[dict[str, Any], ...]:
         StoredDataDamaged: one is missing or damaged, or does not follow on the one before.
         VersionMismatch: a newer version of this program wrote one.
     """
-    found: list[dict[str, Any]] = []
-    paths = sorted((data_dir / "rewrites").glob("[0-9]*.json"))
-    for number, path in enumerate(paths, 1):
-        document = _read(path)
-        previous = {"number": number - 1, "sha256": found[-1]["sha256"]} if found else None
-        if document["number"] != number or path.name != _name(number) or document["previous"] != previous:
-            raise StoredDataDamaged(
-                "a document of rewritten parts does not follow on the one before", where=str(path), do=_DAMAGED_DO
-            )
-        found.append(document)
-    return tuple(found)
+    return read_all(_kind(data_dir))
 
 
 def record_rewrite(data_dir: Path, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,21 +51,11 @@ def record_rewrite(data_dir: Path, content: Mapping[str, Any]) -> dict[str, Any]
         content: `reason`; `replaced`: path and sha256 of each file, and `into`, the path of the file with its rows now
             or None if they are gone on purpose; `files`: path, size_bytes, sha256, rows and `runs`, the rows of each.
     """
-    earlier = rewrites(data_dir)
-    previous = {"number": len(earlier), "sha256": earlier[-1]["sha256"]} if earlier else None
-    document = {
-        "format": REWRITE_FORMAT,
-        "type": "rewrite",
-        "number": len(earlier) + 1,
-        "previous": previous,
-        **content,
-    }
-    document["sha256"] = document_hash(document)
-    folder = data_dir / "rewrites"
-    with storing(f"rewrite · {folder}"):
-        make_folder(folder)
-        write_sealed(folder / _name(len(earlier) + 1), document_bytes(document))
-    return document
+    return add(_kind(data_dir), {"type": "rewrite", **content})
+
+
+def _kind(data_dir: Path) -> Kind:
+    return Kind(data_dir / "rewrites", "rewritten parts", REWRITE_FORMAT, _DAMAGED_DO)
 
 
 def parts_of(
@@ -148,26 +126,3 @@ def _moved(
             rows = file["runs"][run_id]
             moved[path] = HeldPart(path, file["size_bytes"], file["sha256"], rows, is_shared=len(file["runs"]) > 1)
     return list(moved.values())
-
-
-def _name(number: int) -> str:
-    return f"{number:05}.json"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        stated, written_as, own = document["sha256"], document["format"], document_hash(document)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoredDataDamaged(
-            f"a document of rewritten parts cannot be read ({type(error).__name__})", where=str(path), do=_DAMAGED_DO
-        ) from error
-    if type(written_as) is int and written_as > REWRITE_FORMAT:
-        raise VersionMismatch(
-            f"format {written_as} of rewritten parts, this program reads up to {REWRITE_FORMAT}", where=str(path)
-        )
-    if stated != own or type(written_as) is not int or written_as != REWRITE_FORMAT:
-        raise StoredDataDamaged(
-            "a document of rewritten parts is not what was written", where=str(path), do=_DAMAGED_DO
-        )
-    return document

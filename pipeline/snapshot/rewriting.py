@@ -45,7 +45,7 @@ class NewFile:
 
 
 Change = Callable[[str, pa.Table], pa.Table]
-"""Given the name and some rows: as many rows, with the same columns."""
+"""Given the name and some rows: as many rows, with the same columns; the very table where nothing changes."""
 
 
 def rewrite(
@@ -80,6 +80,20 @@ def rewrite(
     return document
 
 
+def change_staged(path: Path, name: str, change: Change) -> None:
+    """A complete file that is not sealed yet holds the changed rows; untouched if none changes."""
+    if all(change(name, table) is table for table in tables_of_part(path, name)):
+        return
+    aside = path.with_name(f".{path.name}.changed")
+    with ExitStack() as closing:
+        writer: pq.ParquetWriter | None = None
+        for table in tables_of_part(path, name):
+            if writer is None:
+                writer = closing.enter_context(pq.ParquetWriter(aside, table.schema, **_options_of(path)))
+            writer.write_table(change(name, table), row_group_size=_ROWS)
+    aside.replace(path)
+
+
 def columns_of(path: Path) -> pa.Schema:
     """The columns of a part: files with equal ones can be put together.
 
@@ -101,13 +115,18 @@ def sound_tables(data_dir: Path, file: OldFile) -> Iterator[pa.Table]:
     path = data_dir / file.path
     if not path.is_file() or sha256_of(path) != file.sha256:
         raise StoredDataDamaged("a part is gone, or not what was sealed", where=file.path, do=_DAMAGED_DO)
+    yield from tables_of_part(path, file.path)
+
+
+def tables_of_part(path: Path, where: str) -> Iterator[pa.Table]:
+    """The rows of a complete part in steps; `where` names it in messages."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as opened:
             for group in range(opened.num_row_groups):
                 for block in opened.iter_batches(_ROWS, row_groups=[group]):
                     yield pa.Table.from_batches([block])
     except (pa.ArrowException, OSError) as error:
-        raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=file.path) from error
+        raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=where) from error
 
 
 def _written(data_dir: Path, below: str, file: NewFile, change: Change | None) -> dict[str, Any]:

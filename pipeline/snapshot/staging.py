@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ from pipeline.snapshot.proofs import (
     pages_table,
     quarantine_table,
 )
+from pipeline.snapshot.rewriting import Change, change_staged, tables_of_part
 from pipeline.totals import add_totals
 
 _QUARANTINE_BYTES = 64 * 1024 * 1024
@@ -177,6 +178,11 @@ class Staging:
             writing.parts.close()
             return tuple(path for path, _ in writing.parts.closed)
 
+    def tables(self, name: str) -> Iterator[pa.Table]:
+        """The rows staged so far of a resource, in steps."""
+        for path in self.written(name):
+            yield from tables_of_part(path, name)
+
     def pages_written(self) -> tuple[Path, ...]:
         """The complete files with the proof of every page added so far."""
         with storing(f"staging · {PAGES}"):
@@ -205,6 +211,16 @@ class Staging:
     def notes(self) -> tuple[Note, ...]:
         """What was noticed of fields, counts added up over all parts."""
         return add_notes(note for writing in self.writing.values() for note in writing.notes)
+
+    def change(
+        self, names: Collection[str], change: Change, of_quarantine: Callable[[Quarantined], Quarantined]
+    ) -> None:
+        """Every row of these names staged so far, and every record that did not fit, is what these make of it."""
+        for name, writing in self.writing.items():
+            for path in self.written(name) if name in names else ():
+                with storing(f"staging · {name}"):
+                    change_staged(path, name, change)
+            writing.quarantined = [of_quarantine(one) for one in writing.quarantined]
 
     def close(self) -> None:
         """All parts are complete Parquet files; none of them is synced or visible yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.durable import document_bytes, not_ours, sha256_of
 from pipeline.errors import StoredDataDamaged
 from pipeline.model import Checked, ControlTotal, Finding, run_order
 from pipeline.resources import Catalogue, Resource
+from pipeline.snapshot.erasures import erased_people, erasures, pending
 from pipeline.snapshot.kept import wholeness
 from pipeline.snapshot.manifest import is_older, manifest_of, sealed_runs
 from pipeline.snapshot.parts import read_back, rows_by_run
@@ -78,13 +79,22 @@ def verify(data_dir: Path, catalogue: Catalogue) -> Checked:
     """
     audit = _Audit(data_dir, data_dir.stat().st_uid)
     manifests = _manifests(audit)
-    documents = _documents(audit)
+    documents = _documents(audit, "rewrites", rewrites)
+    if waiting := pending(_documents(audit, "erasures", _erasures)):
+        what = f"{len(waiting):,} people are listed to be erased, but it is not proven that they are"
+        audit.left_over(data_dir / "erasures", what, "run `prospend erase` for them again")
     listed: set[str] = set()
     for manifest in manifests.values():
         listed |= _run(audit, manifest, documents, catalogue)
     _not_listed(audit, listed, set(sealed_runs(data_dir)), documents)
     _kept_pages(audit)
     return Checked(tuple(audit.findings), audit.file_count, audit.size_bytes)
+
+
+def _erasures(data_dir: Path) -> tuple[dict[str, Any], ...]:
+    """Their documents, if the key beside them is theirs."""
+    erased_people(data_dir)
+    return erasures(data_dir)
 
 
 def _manifests(audit: _Audit) -> dict[str, dict[str, Any]]:
@@ -118,17 +128,20 @@ def _can_be_base(base: Mapping[str, Any] | None, run_id: str) -> bool:
     return bool(base["accepted"]) and run_order(base["run_id"]) < run_order(run_id)
 
 
-def _documents(audit: _Audit) -> tuple[dict[str, Any], ...]:
-    for path in sorted((audit.data_dir / "rewrites").glob("*")):
+def _documents(
+    audit: _Audit, folder: str, read_all: Callable[[Path], tuple[dict[str, Any], ...]]
+) -> tuple[dict[str, Any], ...]:
+    """The numbered documents in a folder; what is wrong with them is found."""
+    for path in sorted((audit.data_dir / folder).glob("*")):
         if audit.looks_ours(path, _RESTORE_MANIFEST) and path.name.startswith("."):
-            audit.left_over(path, "an unfinished document of rewritten parts")
+            audit.left_over(path, "an unfinished document")
     try:
-        documents = rewrites(audit.data_dir)
+        documents = read_all(audit.data_dir)
     except StoredDataDamaged as error:
         audit.damaged(Path(error.where), error.what, error.do)
         return ()
     for document in documents:
-        audit.exactly(audit.data_dir / "rewrites" / f"{document['number']:05}.json", document)
+        audit.exactly(audit.data_dir / folder / f"{document['number']:05}.json", document)
     return documents
 
 

@@ -12,7 +12,16 @@ from contextlib import closing
 from pathlib import Path
 
 from pipeline import snapshot, warehouse
-from pipeline.durable import document_bytes, document_hash, make_folder, not_ours, sha256_of, storing, write_sealed
+from pipeline.durable import (
+    document_bytes,
+    document_hash,
+    make_folder,
+    not_ours,
+    sha256_of,
+    storing,
+    sync,
+    write_sealed,
+)
 from pipeline.errors import PipelineError, StoredDataDamaged, VersionMismatch
 from pipeline.model import Checked, Finding, run_order
 from pipeline.ops import records, runs
@@ -51,6 +60,15 @@ def vouch(data_dir: Path, run_id: str, path: Path) -> None:
         make_folder(folder)
         content = document_bytes({**document, "sha256": document_hash(document)})
         write_sealed(folder / "generation.json", content)
+
+
+def vouch_no_more(data_dir: Path, run_id: str) -> None:
+    """Nothing is said of a run's warehouse file. Called before another takes its place: a kill then harms nothing."""
+    beside = data_dir / "runs" / run_id / "generation.json"
+    with storing(f"vouch · {beside.parent}"):
+        if beside.exists():
+            beside.unlink()
+            sync(beside.parent)
 
 
 def why_not_vouched(data_dir: Path, run_id: str, path: Path) -> str:

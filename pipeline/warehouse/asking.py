@@ -27,7 +27,7 @@ from pipeline.tables import DELETED_AT, FINGERPRINT, tables_of
 from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.read import MEMORY_LIMIT, open_file
-from pipeline.warehouse.text import CURRENT, equal, home, names, quoted
+from pipeline.warehouse.text import CURRENT, PAST, equal, home, names, quoted
 
 Key = tuple[str, ...]
 
@@ -184,6 +184,29 @@ def differing(connection: duckdb.DuckDBPyConnection, resource: Resource, records
             f"AND held.{DELETED_AT} IS NULL"
         ).fetchall()
     return int(count)
+
+
+def distinct(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> frozenset[str]:
+    """The values that a text column has in any version of any row."""
+    name = quoted(column)
+    both = " UNION ".join(f"SELECT {name} FROM {schema}.{quoted(table)}" for schema in (CURRENT, PAST))
+    with working("warehouse"):
+        return frozenset(value for (value,) in connection.execute(both).fetchall() if value is not None)
+
+
+def keys_with(
+    connection: duckdb.DuckDBPyConnection, resource: Resource, column: str, values: Iterable[str]
+) -> Iterator[tuple[Key, str]]:
+    """The keys of the rows of which any version has one of these values in a column, each with the value."""
+    table = tables_of(resource)[0]
+    wanted = f"{quoted(column)} IN (SELECT unnest(?))"
+    listed = f"{names(table.key)}, {quoted(column)}"
+    sides = (f"SELECT {listed} FROM {home(table, schema)} WHERE {wanted}" for schema in (CURRENT, PAST))
+    given = list(values)
+    with working("warehouse"):
+        asked = connection.execute(" UNION ".join(sides), [given, given])
+        while rows := asked.fetchmany(_ROWS):
+            yield from ((tuple(key), value) for *key, value in rows)
 
 
 def alive_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -1,0 +1,232 @@
+"""Forgetting people: in everything that is stored, with proof, and in everything that a night reads from then on.
+
+    list them -> rewrite the snapshots -> make the warehouse from them -> remove every other generation -> prove it
+
+Readers have a whole warehouse at any instant. After a kill the same call goes on: what is done is found done.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import snapshot, upkeep, warehouse
+from pipeline.decode import Erased
+from pipeline.durable import sha256_of, storing, sync
+from pipeline.errors import ConfigError, StoredDataDamaged
+from pipeline.night.rebuilding import rebuilt_in_place
+from pipeline.night.standing import spill
+from pipeline.night.values import Night
+from pipeline.ops import runs
+from pipeline.ops.lock import run_lock
+from pipeline.resources import Catalogue, Kind, Resource, snake_case
+from pipeline.snapshot import Staging
+from pipeline.warehouse import DuckDB
+
+_NAME = "erase"
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What an erasure came to, or would: rows by resource, files rewritten, warehouse files and kept pages removed.
+
+    `people` are made-up names. `was_done` tells that nothing of theirs was left, and that this was proven before.
+    """
+
+    people: tuple[str, ...]
+    rows: Mapping[str, int]
+    file_count: int
+    generations: tuple[str, ...]
+    kept_pages: int
+    was_done: bool = False
+
+
+def plan_forgetting(
+    data_dir: Path, catalogue: Catalogue, person_ids: Sequence[str], now: datetime, *, new_key: Callable[[int], bytes]
+) -> Forgotten:
+    """What `forget` would do. Reads only.
+
+    Raises:
+        ConfigError: it cannot be done here.
+        StoredDataDamaged: something stored is not what was written.
+    """
+    with run_lock(data_dir, _NAME, now):
+        _refuse_hopeless(data_dir, catalogue)
+        known = snapshot.erased_people(data_dir) or Erased(new_key(snapshot.KEY_BYTES))
+        names = tuple(sorted({known.name_of(one) for one in person_ids}))
+        plan = upkeep.plan_erasure(data_dir, catalogue, Erased(known.key, known.names | set(names)))
+        return _told(data_dir, plan, names, was_done=known.names >= set(names) and not _is_waiting(data_dir, names))
+
+
+def forget(
+    data_dir: Path,
+    catalogue: Catalogue,
+    person_ids: Sequence[str],
+    now: datetime,
+    *,
+    new_key: Callable[[int], bytes] = secrets.token_bytes,
+) -> Forgotten:
+    """Nothing below the data folder tells of these people any more, nor will what is read from now on.
+
+    Args:
+        data_dir: the data folder.
+        catalogue: marks what is personal.
+        person_ids: the ids of people, as the source has them.
+        now: the instant.
+        new_key: makes the key that ids are hashed with, once.
+
+    Raises:
+        ConfigError: the catalogue marks nothing as personal, or there is a warehouse that cannot be made again.
+        StoredDataDamaged: something stored is not what was written; it cannot be rewritten, so they are not gone.
+    """
+    with run_lock(data_dir, _NAME, now):
+        _refuse_hopeless(data_dir, catalogue)
+        erased, names = snapshot.list_people(data_dir, person_ids, at=now.isoformat(), new_key=new_key)
+        plan = upkeep.plan_erasure(data_dir, catalogue, erased)
+        found = _told(data_dir, plan, names, was_done=not _is_waiting(data_dir, names))
+        if found.was_done:
+            return found
+        snapshot.sweep(data_dir)  # the kept pages, too: the next run asks for them again
+        warehouse.sweep(data_dir / "warehouse")
+        if plan.files:
+            facts = {"reason": "erasure", "people": list(names), "row_counts": dict(plan.rows)}
+            snapshot.rewrite(data_dir, plan.files, facts, change=upkeep.changing(catalogue, erased, plan.theirs))
+        manifests = snapshot.accepted_runs(data_dir)
+        if manifests:
+            rebuilt_in_place(data_dir, catalogue, manifests)
+        _remove_others(data_dir, manifests[-1]["run_id"] if manifests else "")
+        _refuse_remains(data_dir, catalogue, erased)
+        snapshot.record_done(data_dir, names, _proof(data_dir, names, now, found))
+        return found
+
+
+def forget_staged(night: Night, staging: Staging) -> None:
+    """What this night has read tells of nobody who is to be forgotten; before anything of it is sealed.
+
+    Fingerprints are of the bytes as sent, so an unchanged record stays unchanged.
+    """
+    erased = snapshot.erased_people(night.data_dir)
+    if erased is None:
+        return
+    staged = ((one.name, table) for one in night.catalogue if one.person for table in staging.tables(one.name))
+    theirs = upkeep.theirs_in(staged, staging.quarantined(), night.catalogue, erased)
+    if night.base.path is not None:
+        with warehouse.connect_for_run(night.base.path, spill(night.data_dir, night.run_id)) as known:
+            for resource in night.catalogue:
+                theirs[resource.name].update(_known_theirs(known, resource, erased))
+    staging.change(
+        upkeep.concerned(night.catalogue),
+        upkeep.changing(night.catalogue, erased, theirs),
+        upkeep.forgetting(night.catalogue, erased, theirs),
+    )
+
+
+def _known_theirs(known: DuckDB, resource: Resource, erased: Erased) -> dict[tuple[str, ...], str]:
+    """The rows of erased people that the warehouse knows."""
+    if resource.person is None:
+        return {}
+    column = snake_case(resource.person.name)
+    names = {one: name for one in warehouse.distinct(known, resource.name, column) if (name := erased.listed(one))}
+    return {key: names[one] for key, one in warehouse.keys_with(known, resource, column, names)}
+
+
+def _refuse_hopeless(data_dir: Path, catalogue: Catalogue) -> None:
+    if not any(column.personal == "id" for one in catalogue for column in one.personal_columns):
+        raise ConfigError(
+            "the resource file marks no column with the id of a person",
+            where=catalogue.source,
+            do="take over `personal` from the built-in file, or leave api.resources out",
+        )
+    generations = warehouse.generations(data_dir / "warehouse", runs.pointer_of(data_dir))
+    if generations and not snapshot.accepted_runs(data_dir):
+        raise ConfigError(
+            "there is a warehouse but no snapshot of this version to make it again from",
+            where=str(data_dir),
+            state="nothing was changed",
+            do="run `prospend run --full`, then erase",
+        )
+
+
+def _told(data_dir: Path, plan: upkeep.ErasurePlan, names: tuple[str, ...], *, was_done: bool) -> Forgotten:
+    manifests = snapshot.accepted_runs(data_dir)
+    newest = manifests[-1]["run_id"] if manifests else ""
+    return Forgotten(
+        people=names,
+        rows=plan.rows,
+        file_count=len(plan.files),
+        generations=tuple(path.name for path in _others(data_dir, newest)),
+        kept_pages=len(list((data_dir / "staging").glob("*/pages.kept"))),
+        was_done=was_done and not plan.files,
+    )
+
+
+def _is_waiting(data_dir: Path, names: Sequence[str]) -> bool:
+    return not set(names).isdisjoint(snapshot.pending(snapshot.erasures(data_dir)))
+
+
+def _others(data_dir: Path, newest: str) -> list[Path]:
+    found = warehouse.generations(data_dir / "warehouse", runs.pointer_of(data_dir))
+    return [one.path for one in found if one.run_id != newest]
+
+
+def _remove_others(data_dir: Path, newest: str) -> None:
+    """Every generation but the one just made is gone, however young: it names them."""
+    with storing(f"erase · {data_dir / 'warehouse'}"):
+        for path in _others(data_dir, newest):
+            path.unlink()
+            sync(path.parent)
+
+
+def _refuse_remains(data_dir: Path, catalogue: Catalogue, erased: Erased) -> None:
+    """Snapshots and warehouse, looked through once more: no row tells of anybody who is to be forgotten.
+
+    Raises:
+        StoredDataDamaged: one does.
+    """
+    left = upkeep.plan_erasure(data_dir, catalogue, erased)
+    where = sorted({old.path for file in left.files for old in file.of})
+    pointer = runs.pointer_of(data_dir)
+    if pointer.is_symlink():
+        with closing(warehouse.connect(pointer)) as connection:
+            for table, column in _id_columns(catalogue):
+                ids = warehouse.distinct(connection, table, column)
+                if any(one not in erased.names and erased.listed(one) for one in ids):
+                    where.append(f"{pointer.name}: {table}.{column}")
+    if where:
+        raise StoredDataDamaged(
+            f"{len(where):,} places still tell of erased people", where=where[0], do="erase again, then report it"
+        )
+
+
+def _id_columns(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """Tables and columns of the warehouse with ids of people."""
+    found = [(one.name, snake_case(one.person.name)) for one in catalogue if one.person is not None]
+    for resource in catalogue:
+        for column in resource.columns:
+            if column.kind is Kind.LIST and column.table:
+                found += [(column.table, snake_case(one.name)) for one in column.columns if one.personal == "id"]
+    return found
+
+
+def _proof(data_dir: Path, names: Sequence[str], now: datetime, found: Forgotten) -> dict[str, Any]:
+    """What was rewritten and removed for these people, by this call or one that was cut off before it."""
+    rewritten = [one for one in snapshot.rewrites(data_dir) if not set(one.get("people", ())).isdisjoint(names)]
+    pointer = runs.pointer_of(data_dir)
+    return {
+        "at": now.isoformat(),
+        "rewrites": [{"number": one["number"], "sha256": one["sha256"]} for one in rewritten],
+        "row_counts": [one["row_counts"] for one in rewritten],
+        "files": [
+            {**old, "into_sha256": next(new["sha256"] for new in one["files"] if new["path"] == old["into"])}
+            for one in rewritten
+            for old in one["replaced"]
+        ],
+        "removed_generations": list(found.generations),
+        "removed_kept_pages": found.kept_pages,
+        "warehouse": {"path": str(pointer.readlink()), "sha256": sha256_of(pointer)} if pointer.is_symlink() else None,
+    }
