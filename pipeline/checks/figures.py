@@ -10,7 +10,7 @@ from pipeline.model import Blamed, ColumnFill
 
 @dataclass(frozen=True, slots=True)
 class StateCount:
-    """Rows of one table in one state, by the month of their period: "2026-05", or "" where they have none.
+    """Rows of one table in one state, by the local month of their period: "2026-05", or "" where they have none.
 
     `state` is one of the values that the catalogue lists, or "(other)", or "" where the source gave none.
     """
@@ -37,7 +37,7 @@ class Figures:
     """One night in numbers, deleted rows left out.
 
     `rows` has one entry a table. `fills` has one a column, and one for each list under the name of its child table: in
-    how many rows of the table above the list is not empty.
+    how many rows of the table above the list is not empty. `zone` is the time zone whose months were counted by.
     """
 
     run_id: str
@@ -45,6 +45,7 @@ class Figures:
     fills: tuple[ColumnFill, ...] = ()
     states: tuple[StateCount, ...] = ()
     updates: tuple[UpdateTimes, ...] = ()
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

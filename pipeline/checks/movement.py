@@ -60,8 +60,11 @@ def keys_overlap(shifts: Iterable[Shift], min_percent: float, accepted: Collecti
 def states_told(now: Figures, before: Figures | None, closed_until: date | None) -> CheckResult:
     """Advisory: no count of rows by state moved in a closed month; what moved in the others is told.
 
-    A month is that of the document's period, in UTC.
+    A month is that of the document's period in the site's time zone; counts by another zone's are not compared.
     """
+    if before is not None and before.zone != now.zone:
+        told = f"counted by months of {now.zone}, the night before by those of {before.zone}: not compared"
+        return verdict("status_counts", [], told, required=False, numbers=[("counts", len(now.states))])
     moved = _moved_states(now.states, before.states if before else now.states)
     last_closed = f"{closed_until:%Y-%m}" if closed_until else ""
     closed = [text for month, text in moved if month and month < _after(closed_until, last_closed)]

@@ -50,7 +50,14 @@ def judge(night: Night, loaded: Loaded) -> Verdict:
     before = warehouse.earlier_figures(generation_of(night.data_dir, last)) if last else None
     switches = frozenset(settings.extract.switched_on)
     spill = loaded.staging.root
-    counted = warehouse.count(loaded.built, night.catalogue, now=night.started_at, switches=switches, temp_dir=spill)
+    counted = warehouse.count(
+        loaded.built,
+        night.catalogue,
+        now=night.started_at,
+        switches=switches,
+        temp_dir=spill,
+        zone=settings.site.timezone,
+    )
     results = (
         *_complete(night, loaded),
         *checks.sums_right(counted.sums),

@@ -66,7 +66,8 @@ def finished(
     built = rebuilt(data_dir, catalogue, manifests, target, temp_dir, from_nothing=from_nothing, is_last_open=True)
     last = manifests[-1]
     now = datetime.fromisoformat(last["started_at"])
-    counted = warehouse.count(built, catalogue, now=now, switches=frozenset(), temp_dir=temp_dir)
+    zone = last.get("timezone", "UTC")
+    counted = warehouse.count(built, catalogue, now=now, switches=frozenset(), temp_dir=temp_dir, zone=zone)
     warehouse.finish(built, checks_of(last), manifest_sha256=last["sha256"], figures=counted.figures)
     return built
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -36,11 +37,13 @@ class Counted:
     sums: tuple[Sums, ...]
 
 
-def count(built: Built, catalogue: Catalogue, *, now: datetime, switches: Collection[str], temp_dir: Path) -> Counted:
+def count(
+    built: Built, catalogue: Catalogue, *, now: datetime, switches: Collection[str], temp_dir: Path, zone: str = "UTC"
+) -> Counted:
     """As `counted`, in a file that was built and is not finished; DuckDB may spill into `temp_dir`."""
     where = f"check · {built.path.name}"
     with working(where), closing(open_unfinished(built.path, temp_dir)) as connection:
-        return counted(connection, catalogue, run_id=built.run_id, now=now, switches=switches)
+        return counted(connection, catalogue, run_id=built.run_id, now=now, switches=switches, zone=zone)
 
 
 def counted(
@@ -50,6 +53,7 @@ def counted(
     run_id: str,
     now: datetime,
     switches: Collection[str],
+    zone: str = "UTC",
 ) -> Counted:
     """Every figure of a loaded warehouse, deleted rows left out.
 
@@ -59,6 +63,7 @@ def counted(
         run_id: the night.
         now: later update times lie in the future.
         switches: the settings that ask for more lines than the source gives by default.
+        zone: the time zone whose months documents belong to.
     """
     since = since_of(connection)
     rows: dict[str, int] = {}
@@ -71,11 +76,14 @@ def counted(
             rows[table.name], filled = _filled(connection, table, rows.get(main.name, 0), since)
             fills += filled
             found.append(sums.amounts(connection, table, since))
-        states += _states(connection, resource, rows[main.name], since)
+        # Counts by the months of another zone are not gone on from.
+        states += _states(
+            connection, resource, rows[main.name], since if since and since.figures.zone == zone else None, zone
+        )
     for resource in catalogue:
         found += [sums.lines(connection, catalogue, resource, tie, switches, since) for tie in resource.ties]
     updates = tuple(_updated(connection, resource, now) for resource in catalogue if resource.updated)
-    figures = Figures(run_id, tuple(rows.items()), tuple(fills), tuple(states), updates)
+    figures = Figures(run_id, tuple(rows.items()), tuple(fills), tuple(states), updates, zone)
     return Counted(figures, tuple(one for one in found if one is not None))
 
 
@@ -126,7 +134,7 @@ def _grown_fills(
 
 
 def _states(
-    connection: duckdb.DuckDBPyConnection, resource: Resource, rows: int, since: Since | None
+    connection: duckdb.DuckDBPyConnection, resource: Resource, rows: int, since: Since | None, zone: str
 ) -> Iterator[StateCount]:
     """Only values that the catalogue lists are told apart: a text that means no state could have millions."""
     main = tables_of(resource)[0]
@@ -135,32 +143,53 @@ def _states(
         if since is not None:
             before = (one for one in since.figures.states if (one.table, one.column) == (main.name, column.name))
             counts.update({(one.state, one.month): one.rows for one in before})
-            counts.update(_by_state(connection, resource, column, since))
+            counts.update(_by_state(connection, resource, column, since, zone))
         if counts.total() != rows or since is None:
-            counts = _by_state(connection, resource, column, None)
+            counts = _by_state(connection, resource, column, None, zone)
         for (state, month), count in sorted(counts.items()):
             if count:
                 yield StateCount(main.name, column.name, state, month, count)
 
 
 def _by_state(
-    connection: duckdb.DuckDBPyConnection, resource: Resource, column: TableColumn, since: Since | None
+    connection: duckdb.DuckDBPyConnection, resource: Resource, column: TableColumn, since: Since | None, zone: str
 ) -> Counter[tuple[str, str]]:
     """Rows by state and month, or by how many they became more."""
-    main, needed, month = tables_of(resource)[0], [column.name], "''"
+    main, needed, moment = tables_of(resource)[0], [column.name], "NULL"
     if resource.period is not None:
         needed.append(snake_case(resource.period))
-        period = quoted(needed[-1])  # by way of microseconds: zones would need an extension
-        month = f"coalesce(strftime(make_timestamp(epoch_us({period})), '%Y-%m'), '')"
+        moment = _MOMENT.format(period=quoted(needed[-1]))
     name, known = quoted(column.name), ", ".join(map(literal, column.values))
     counts, rows = ("count(*)", f"{home(main)} WHERE {ALIVE}")
     if since is not None:
         counts, rows = f"sum({SIGN})", moved(main, needed, since)
     found = connection.execute(
         f"SELECT CASE WHEN {name} IS NULL THEN '' WHEN {name} IN ({known}) THEN {name} ELSE '(other)' END, "
-        f"{month} AS month, {counts} FROM {rows} GROUP BY ALL"
+        f"{moment} AS moment, {counts} FROM {rows} GROUP BY ALL"
     ).fetchall()
-    return Counter({(state, when): int(one) for state, when, one in found})
+    by_month: Counter[tuple[str, str]] = Counter()
+    for state, at, one in found:
+        by_month[state, _month(at, ZoneInfo(zone))] += int(one)
+    return by_month
+
+
+# Zones would need an extension of DuckDB: it tells one moment of each UTC month, and quarters of an hour where another
+# zone may be in another month. No offset has been other than quarters since 1972.
+_MOMENT = (
+    "CASE WHEN month(make_timestamp(epoch_us({period})) - INTERVAL 1 DAY) "
+    "= month(make_timestamp(epoch_us({period})) + INTERVAL 1 DAY) "
+    "THEN epoch_us(date_trunc('month', make_timestamp(epoch_us({period}))) + INTERVAL 14 DAY) "
+    "ELSE epoch_us(time_bucket(INTERVAL 15 MINUTE, make_timestamp(epoch_us({period})))) END"
+)
+
+
+def _month(microseconds: int | None, zone: ZoneInfo) -> str:
+    at = instant_at(microseconds)
+    if at is None:
+        return ""
+    with suppress(OverflowError):  # the first and the last hours of all years are in no other zone
+        at = at.astimezone(zone)
+    return f"{at.year:04}-{at.month:02}"
 
 
 def _updated(connection: duckdb.DuckDBPyConnection, resource: Resource, now: datetime) -> UpdateTimes:

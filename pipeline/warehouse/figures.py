@@ -59,11 +59,13 @@ def stored(connection: duckdb.DuckDBPyConnection) -> Figures | None:
         fills=tuple(ColumnFill(row[2], row[3], row[6], row[7]) for row in by_kind.get("filled", ())),
         states=tuple(StateCount(row[2], row[3], row[4], row[5], row[6]) for row in by_kind.get("state", ())),
         updates=tuple(UpdateTimes(row[2], instant_at(row[8]), row[6], row[7]) for row in by_kind.get("updated", ())),
+        zone=next((row[4] for row in by_kind.get("zone", ())), "UTC"),
     )
 
 
 def _rows(figures: Figures) -> Iterator[_Row]:
     run_id = figures.run_id
+    yield (run_id, "zone", None, None, figures.zone, None, None, None, None)
     for table, count in figures.rows:
         yield (run_id, "rows", table, None, None, None, count, None, None)
     for fill in figures.fills:

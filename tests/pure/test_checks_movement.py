@@ -133,6 +133,16 @@ def test_what_moved_between_states_is_told():
     assert result.numbers == (("counts", 4), ("moved", 2), ("moved_in_closed_months", 0))
 
 
+def test_counts_by_the_months_of_two_zones_are_not_compared():
+    """After the site's time zone was corrected every month's end would seem to have moved."""
+    before, now = (
+        Figures(zone, states=(state("2026-05", n),), zone=zone) for n, zone in ((7, "UTC"), (6, "Asia/Tokyo"))
+    )
+    result = states_told(now, before, date(2026, 5, 31))
+    assert result.passed
+    assert result.detail == "counted by months of Asia/Tokyo, the night before by those of UTC: not compared"
+
+
 @pytest.mark.parametrize(
     ("closed_until", "passed"),
     [

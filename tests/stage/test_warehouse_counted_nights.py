@@ -38,7 +38,7 @@ def money(random: Random, gross: int | None = None) -> dict[str, Any]:
 
 
 def claim(random: Random, key: tuple[str, str]) -> dict[str, Any]:
-    finalised = random.choice((None, datetime(2026, 5, 31, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC)))
+    finalised = random.choice((None, datetime(2026, 5, 31, 15, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC)))
     totals = [money(random, random.choice((10, 20, 40, 50))) for _ in range(random.choice((0, 1, 1, 2)))]
     return {
         "companyId": key[0],
@@ -80,14 +80,14 @@ def nights(random: Random, count: int) -> list[Night]:
     return found
 
 
-def all_counted(path: Path, run_id: str, folder: Path) -> Counted:
+def all_counted(path: Path, run_id: str, folder: Path, zone: str = "UTC") -> Counted:
     """Everything counted in a copy of the file that no longer knows of a night before."""
     copy = folder / "copy.duckdb"
     shutil.copy(path, copy)
     copy.chmod(0o600)
     with duckdb.connect(str(copy)) as connection:
         connection.execute("DELETE FROM meta.figure")
-        return counted(connection, OWN, run_id=run_id, now=NOW, switches=frozenset({"include_personal"}))
+        return counted(connection, OWN, run_id=run_id, now=NOW, switches=frozenset({"include_personal"}), zone=zone)
 
 
 def assert_what_moved_is_the_difference(path: Path, rows: dict[str, int]) -> None:
@@ -105,15 +105,16 @@ def assert_what_moved_is_the_difference(path: Path, rows: dict[str, int]) -> Non
 
 @pytest.mark.parametrize("seed", range(3))
 def test_counting_what_moved_gives_the_numbers_of_counting_all(tmp_path: Path, seed: int):
-    """Rows, filled columns, states and wrong sums, over changes, deletions, returns and nights applied two at a time."""
+    """Rows, filled columns, states and wrong sums, over changes, deletions, returns, nights two at a time, other zones."""
     random = Random(seed)
     runs = [written(tmp_path / "parts", night, OWN) for night in nights(random, 9)]
     base, partial, wrong = None, 0, 0
     while runs:
         step, runs = (runs[:1], runs[1:]) if base is None or random.random() < 0.7 else (runs[:2], runs[2:])
         built = warehouse.build(tmp_path / f"{step[-1].run_id}.duckdb", step, base=base, temp_dir=tmp_path)
-        found = warehouse.count(built, OWN, now=NOW, switches=frozenset({"include_personal"}), temp_dir=tmp_path)
-        whole = all_counted(built.path, built.run_id, tmp_path)
+        zone, personal = random.choice(("UTC", "Australia/Sydney", "Australia/Sydney")), frozenset({"include_personal"})
+        found = warehouse.count(built, OWN, now=NOW, switches=personal, temp_dir=tmp_path, zone=zone)
+        whole = all_counted(built.path, built.run_id, tmp_path, zone)
         assert found.figures == whole.figures
         if base is not None:
             assert_what_moved_is_the_difference(built.path, dict(found.figures.rows))

@@ -43,12 +43,14 @@ def file(empty: Built, tmp_path: Path) -> Built:
     return replace(empty, path=path)
 
 
-def planted(built: Built, *statements: str, catalogue: Catalogue = OWN, switches: frozenset[str] = ALL_LINES):
+def planted(
+    built: Built, *statements: str, catalogue: Catalogue = OWN, switches: frozenset[str] = ALL_LINES, zone: str = "UTC"
+):
     """Everything counted after these rows were put into the file."""
     with duckdb.connect(str(built.path)) as connection:
         for one in statements:
             connection.execute(one)
-        return counted(connection, catalogue, run_id=RUN_ID, now=AT, switches=switches)
+        return counted(connection, catalogue, run_id=RUN_ID, now=AT, switches=switches, zone=zone)
 
 
 def sums_of(found: warehouse.Counted) -> dict[str, Sums]:
@@ -253,6 +255,34 @@ def test_a_night_in_numbers(file: Built):
     ]
     assert UpdateTimes("claim", datetime(2999, 1, 1, tzinfo=UTC), missing=1, in_future=1) in found.updates
     assert UpdateTimes("supplier", None) in found.updates
+
+
+@pytest.mark.parametrize(
+    ("zone", "months"),
+    [
+        ("UTC", {"2026-05": 3, "2026-06": 2}),
+        ("Australia/Sydney", {"2026-05": 1, "2026-06": 4}),
+        ("Australia/Adelaide", {"2026-05": 2, "2026-06": 3}),
+        ("Pacific/Marquesas", {"2026-05": 5}),
+    ],
+)
+def test_months_are_those_of_the_site(file: Built, zone: str, months: dict[str, int]):
+    """To the minute at which a month begins there, half-hour offsets included."""
+    moments = ("05-31T13:59:59.999999Z", "05-31T14:00:00Z", "05-31T14:30:00Z", "06-01T00:00:00Z", "06-01T09:29:59Z")
+    rows = ", ".join(f"('1', 'k{n}', 'Finalised', '2026-{moment}', NULL)" for n, moment in enumerate(moments))
+    found = planted(file, CLAIMS + rows, zone=zone).figures
+    assert found.zone == zone
+    assert {one.month: one.rows for one in found.states if one.table == "claim"} == months
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_ends_of_time_have_a_month(file: Built, moment: str):
+    """Where no other zone has one, that of UTC."""
+    for zone in ("Pacific/Marquesas", "Pacific/Kiritimati"):
+        found = planted(
+            file, f"DELETE FROM prospend.claim; {CLAIMS} ('1', 'a', 'Finalised', '{moment}', NULL)", zone=zone
+        )
+        assert [one.month[:2] for one in found.figures.states if one.table == "claim"] == [moment[:2]]
 
 
 def test_figures_are_found_again_in_the_file(file: Built):

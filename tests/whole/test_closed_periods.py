@@ -18,6 +18,13 @@ def restated(data_dir: Path) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
+def counted(data_dir: Path) -> list[tuple[object, ...]]:
+    with pipeline.connect(data_dir) as connection:
+        return connection.execute(
+            "SELECT kind, table_name, state, month, row_count FROM meta.figure WHERE kind IN ('state', 'zone') ORDER BY ALL"
+        ).fetchall()
+
+
 def test_a_period_is_closed_for_one_run(
     sandbox: Running, site_file: Path, tmp_path: Path, prospend: Callable[..., object]
 ):
@@ -34,8 +41,10 @@ def test_a_period_is_closed_for_one_run(
     sandbox.advance(5)
     assert prospend("run", "--config", site_file).code == 0
     assert restated(data_dir) == found
+    by_month = counted(data_dir)
+    assert ("zone", None, "Australia/Sydney", None, None) in by_month  # months are those that periods are closed by
     rebuilt = prospend("rebuild", "--config", site_file)
-    assert (rebuilt.code, restated(data_dir)) == (0, found), rebuilt.err
+    assert (rebuilt.code, restated(data_dir), counted(data_dir)) == (0, found, by_month), rebuilt.err
     assert "every table is as it was" in rebuilt.out
 
 

@@ -110,11 +110,11 @@ CREATE TABLE meta.figure (
 );
 COMMENT ON TABLE meta.figure IS 'What was counted in this file, for the next night to be compared with; deleted rows left out';
 COMMENT ON COLUMN meta.figure.run_id IS 'run that built this file';
-COMMENT ON COLUMN meta.figure.kind IS 'rows: of a table; filled: rows with a value, or with elements in a list; state: rows in a state; updated: newest change';
+COMMENT ON COLUMN meta.figure.kind IS 'rows: of a table; filled: rows with a value, or with elements in a list; state: rows in a state; updated: newest change; zone: of the months';
 COMMENT ON COLUMN meta.figure.table_name IS 'table';
-COMMENT ON COLUMN meta.figure.column_name IS 'column, or child table of a list; NULL for kinds rows and updated';
-COMMENT ON COLUMN meta.figure.state IS 'for kind state: a known value, (other), or empty where there is none';
-COMMENT ON COLUMN meta.figure.month IS 'for kind state: UTC month of the document''s period, such as 2026-05; empty where it has none';
+COMMENT ON COLUMN meta.figure.column_name IS 'column, or child table of a list; NULL for kinds rows, updated and zone';
+COMMENT ON COLUMN meta.figure.state IS 'for kind state: a known value, (other), or empty where there is none; for kind zone: the time zone';
+COMMENT ON COLUMN meta.figure.month IS 'for kind state: month of the document''s period in the site''s time zone, such as 2026-05; empty where it has none';
 COMMENT ON COLUMN meta.figure.row_count IS 'rows; for kind updated: rows without an update time';
 COMMENT ON COLUMN meta.figure.filled_count IS 'for kind filled: rows with a value; for kind updated: rows changed in the future';
 COMMENT ON COLUMN meta.figure.newest_at IS 'for kind updated: the newest update time, UTC';
