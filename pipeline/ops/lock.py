@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pipeline.durable import make_folder, room_at, storing
 from pipeline.errors import LocalAccess, RunActive
 
-_WAITS_S = (0.0, 0.02, 0.2)  # whoever has just got the lock says so a moment later
+_WAITS_S = (0.0, 0.02, 0.2, 0.5)  # whoever has just got the lock says so a moment later
 _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 
 

@@ -69,9 +69,14 @@ def no_more_files(left: int) -> Spoil:
     return spoil
 
 
-def limited(**limits: int) -> Spoil:
-    """What the operating system allows the command."""
-    return lambda scene: scene.limits.update(limits)
+def limited(*arguments: str, **limits: int) -> Spoil:
+    """What the operating system allows the command, which gets further arguments."""
+
+    def spoil(scene: Scene) -> None:
+        scene.arguments += arguments
+        scene.limits |= limits
+
+    return spoil
 
 
 def refusing(call: str, error: str) -> Spoil:
@@ -107,13 +112,13 @@ CASES = (
          ("storage.data_dir", "on the volume"), ("free ", "MB on "), calls=0),
     # ---- 88: quota, file-size limit
     Case(88, "8 MB a file", limited(RLIMIT_FSIZE=8_000_000), 30, "File too large", "duckdb", "ulimit -f"),
-    Case(88, "3 kB a file", limited(RLIMIT_FSIZE=3_000), 30, "File too large", "pages.kept", "ulimit -f"),
+    Case(88, "20 kB a file", limited("--full", RLIMIT_FSIZE=20_000), 30, "File too large", "pages.kept", "ulimit -f"),
     # ---- 89: inodes
     Case(89, "few places for files", on_a_volume(ROOMY, 400), 30, "inodes", "on the volume", "inodes", calls=0),
     Case(89, "no place for files under way", no_more_files(1), 30, ("this machine cannot store more", "inodes"),
          "on the volume", "inodes"),
     # ---- 91: open files
-    Case(91, "20 open files", limited(RLIMIT_NOFILE=20), 30, "open files", (), "ulimit -n"),
+    Case(91, "16 open files", limited(RLIMIT_NOFILE=16), 30, "open files", (), "ulimit -n"),
     # ---- 93: the device
     Case(93, "it cannot be written", refusing("pwrite64", "EIO"), 40),
     Case(93, "it cannot be read", refusing("pread64", "EIO"), 40),
