@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fault_rows.case import Case, Scene, faults, told_in_environment
 from pipeline.durable import document_bytes, document_hash
+from pipeline.snapshot.erasures import ERASURE_FORMAT
 from pipeline.snapshot.manifest import MANIFEST_FORMAT
 from pipeline.snapshot.rewrites import REWRITE_FORMAT
 
@@ -33,11 +34,16 @@ def newer_manifest(scene: Scene) -> None:
     rewrite(path, {**json.loads(path.read_bytes()), "format": MANIFEST_FORMAT + 1})
 
 
-def newer_rewrites(scene: Scene) -> None:
-    (scene.data / "rewrites").mkdir()
-    path = scene.data / "rewrites" / "00001.json"
-    path.touch()
-    rewrite(path, {"format": REWRITE_FORMAT + 1})
+def newer_document(folder: str, newest_format: int):
+    """The first of a folder's numbered documents is of a format to come."""
+
+    def spoil(scene: Scene) -> None:
+        path = scene.data / folder / "00001.json"
+        path.parent.mkdir()
+        path.touch()
+        rewrite(path, {"format": newest_format + 1})
+
+    return spoil
 
 
 NEWER = {"code": 60, "calls": 0}
@@ -52,6 +58,6 @@ CASES = (
     Case(139, "a data folder of version 0.1.0", left_by_0_1_0, 0),
     Case(140, "a newer manifest", newer_manifest, **NEWER, what=f"manifest format {MANIFEST_FORMAT + 1}, this program reads up to",
          where="manifest.json", do="install the newer version"),
-    Case(140, "newer rewrites", newer_rewrites, **NEWER, what=f"format {REWRITE_FORMAT + 1} of rewritten parts",
-         where="00001.json"),
+    *(Case(140, f"newer {folder}", newer_document(folder, newest), **NEWER, what=f"format {newest + 1} of ", where="00001.json")
+      for folder, newest in (("rewrites", REWRITE_FORMAT), ("erasures", ERASURE_FORMAT))),
 )  # fmt: skip
