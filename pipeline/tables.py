@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.resources import Column, Kind, Resource, snake_case
 
@@ -86,6 +87,7 @@ def own_key_name(resource: Resource) -> str:
     return key if key.startswith(resource.name) else f"{resource.name}_{key}"
 
 
+@lru_cache(maxsize=128)  # asked for hundreds of times a night
 def tables_of(resource: Resource) -> tuple[Table, ...]:
     """The resource's own table first, then one for each of its lists, in declared order."""
     context = [_given(name, f"key of the {_words(name)} above") for name in resource.context_names]
