@@ -1,7 +1,8 @@
 """No test may tell a token: each is searched by what it printed, logged and raised, the session by the files it leaves.
 
 What commands print to tests that call them is handed in through the fixture `listener`. Log records of every level are
-searched. Searching fails the test, or the session, and names the place.
+searched. Searching fails the test, or the session, and names the place. Where several workers share the tests, each
+searches what its own left, and the session fails with any of them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import pytest
 from canary import Canary, files_below, shown
@@ -19,6 +21,7 @@ from readable import reader
 # Of the working tree: what belongs to no test, and is large.
 _NOT_OURS = (".git", ".venv", ".mypy_cache", ".ruff_cache", "__pycache__")
 _WATCH = pytest.StashKey["Watch"]()
+_FOUND = "tokens_told"
 
 
 class Watch:
@@ -30,7 +33,7 @@ class Watch:
         self.began = time.time()
         self.heard: list[str] = []
         self.told: list[str] = []
-        self.summary = ""
+        self.summaries: list[str] = []
         self._folders: set[Path] = set()
 
     def learn(self, own_folder: Path | None, *, is_last: bool) -> None:
@@ -74,7 +77,7 @@ class Watch:
             else:
                 self.told.append(f"{path}: {found}")
         took = time.perf_counter() - began
-        self.summary = f"{len(self.canary.known)} tokens, {count} files, {size / 1e6:.0f} MB, {took:.1f} s"
+        self.summaries.append(f"{len(self.canary.known)} tokens, {count} files, {size / 1e6:.0f} MB, {took:.1f} s")
 
     def _files(self, tree: Path) -> Iterator[Path]:
         assert self.base is not None
@@ -123,22 +126,35 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the session that left a token in a file."""
+    """Fail the session that left a token in a file; a worker hands over what it found."""
     watch = session.config.stash[_WATCH]
-    if watch.base is None:
-        return
-    watch.search(session.config.rootpath)
+    if watch.base is not None:
+        watch.search(session.config.rootpath)
     if watch.told:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    handed_over = getattr(session.config, "workeroutput", None)
+    if handed_over is not None:
+        handed_over[_FOUND] = {"told": watch.told, "summaries": watch.summaries}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker found; one that cannot say what it found has not searched."""
+    watch = node.config.stash[_WATCH]
+    found = getattr(node, "workeroutput", {}).get(_FOUND)
+    if found is None:
+        watch.told.append(f"worker {node.gateway.id} ended before its files were searched")
+        return
+    watch.told += found["told"]
+    watch.summaries += found["summaries"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What was searched, and every file in which a token was found."""
     watch = config.stash[_WATCH]
-    if not watch.summary:
-        return
     if watch.told:
         terminalreporter.section("tokens told", red=True)
         for line in watch.told:
             terminalreporter.line(line)
-    terminalreporter.line(f"searched for tokens: {watch.summary}")
+    for summary in watch.summaries:
+        terminalreporter.line(f"searched for tokens: {summary}")

@@ -120,12 +120,12 @@ IN_FILES = {"plain": "bytes", "packed": "gzip", "archive": "sheet.xml", "part": 
 FORMS = range(21)
 
 
-def session(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def session(folder: Path, *arguments: str, tests: str = LEAKS) -> subprocess.CompletedProcess[str]:
     """A test session of its own, with the plugin and the leaks."""
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\nlog_level = DEBUG\naddopts = -p no:cacheprovider\n")
     (folder / "conftest.py").write_text('pytest_plugins = ["canary_plugin"]\n')
-    (folder / "test_leaks.py").write_text(LEAKS)
+    (folder / "test_leaks.py").write_text(tests)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "--showlocals", f"--basetemp={folder / 'base'}", *arguments],
         cwd=folder,
@@ -136,12 +136,12 @@ def session(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module")
-def leaking(tmp_path_factory) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["alone", "two workers"])
+def leaking(request, tmp_path_factory) -> subprocess.CompletedProcess[str]:
     """The session of all leaks; what it prints and leaves is deleted, for it would be found again."""
     folder = tmp_path_factory.mktemp("leaking") / "session"
     try:
-        return session(folder)
+        return session(folder, *request.param)
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
 
@@ -171,12 +171,21 @@ def test_each_file_in_which_a_form_was_left_is_named(leaking):
     assert "/token:" not in told
 
 
-def test_a_session_that_tells_nothing_passes(tmp_path):
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "a worker"])
+def test_a_session_that_tells_nothing_passes(tmp_path, workers):
     """Also where a token stands where it belongs."""
-    done = session(tmp_path / "session", "-k", "nothing or belongs")
+    done = session(tmp_path / "session", "-k", "nothing or belongs", *workers)
     assert done.returncode == 0, done.stdout
     assert outcomes(done, "PASSED") == {"test_nothing", "test_where_it_belongs"}
     assert re.search(r"searched for tokens: 2 tokens, \d+ files", done.stdout)
+
+
+def test_a_session_whose_worker_died_before_it_searched_fails(tmp_path):
+    """What nobody searched may hold anything."""
+    dies = "import os\n\ndef test_that_dies():\n    os._exit(1)\n"
+    done = session(tmp_path / "session", "-n", "1", "--max-worker-restart", "0", tests=dies)
+    assert done.returncode != 0
+    assert "ended before its files were searched" in done.stdout
 
 
 @pytest.fixture
