@@ -116,18 +116,18 @@ def read_back(path: Path, resource: Resource, *, of_run: str | None = None) -> R
 
 def _tables(file: pq.ParquetFile, of_run: str | None) -> Iterator[pa.Table]:
     """The rows in steps; of one run, only from those row groups that may hold some."""
-    groups = [n for n in range(file.num_row_groups) if of_run is None or _may_hold(file.metadata.row_group(n), of_run)]
-    for block in file.iter_batches(_READ_BACK_ROWS, row_groups=groups):
+    groups = range(file.num_row_groups) if of_run is None else _groups_with(file, of_run)
+    for block in file.iter_batches(_READ_BACK_ROWS, row_groups=list(groups)):
         table = pa.Table.from_batches([block])
         yield table if of_run is None else table.filter(pc.equal(table.column(RUN_ID), pa.scalar(of_run)))
 
 
-def _may_hold(group: Any, run_id: str) -> bool:
-    for place in range(group.num_columns):
-        column = group.column(place)
-        if column.path_in_schema == RUN_ID and column.statistics is not None and column.statistics.has_min_max:
-            return bool(column.statistics.min <= run_id <= column.statistics.max)
-    return True
+def _groups_with(file: pq.ParquetFile, run_id: str) -> list[int]:
+    """The row groups that may hold rows of a run."""
+    metadata: Any = file.metadata
+    place = [metadata.schema.column(n).path for n in range(metadata.num_columns)].index(RUN_ID)
+    bounds = [metadata.row_group(n).column(place).statistics for n in range(metadata.num_row_groups)]
+    return [n for n, one in enumerate(bounds) if one is None or not one.has_min_max or one.min <= run_id <= one.max]
 
 
 def rows_by_run(path: Path) -> Counter[str]:

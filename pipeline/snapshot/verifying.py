@@ -36,6 +36,7 @@ class _Audit:
     file_count: int = 0
     size_bytes: int = 0
     as_sealed: dict[HeldPart, bool] = field(default_factory=dict)
+    counted: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     def damaged(self, path: Path | str, what: str, do: str) -> None:
         self.findings.append(Finding(self.below(path), what, do))
@@ -45,6 +46,12 @@ class _Audit:
 
     def below(self, path: Path | str) -> str:
         return str(path.relative_to(self.data_dir) if isinstance(path, Path) else path)
+
+    def rows_in(self, below: str) -> Mapping[str, int]:
+        """The rows of each run in a file, which is read once."""
+        if below not in self.counted:
+            self.counted[below] = rows_by_run(self.data_dir / below)
+        return self.counted[below]
 
     def looks_ours(self, path: Path, do: str) -> bool:
         """The file is there and a plain one of ours; it is counted. Else that is a finding."""
@@ -197,7 +204,7 @@ def _count(audit: _Audit, parts: Sequence[HeldPart], run_id: str) -> None:
     for part in parts:
         path = audit.data_dir / part.path
         try:
-            rows = rows_by_run(path)[run_id]
+            rows = audit.rows_in(part.path).get(run_id, 0)
         except StoredDataDamaged as error:
             audit.damaged(path, error.what, _RESTORE)
             continue
