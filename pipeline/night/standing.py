@@ -24,6 +24,13 @@ from pipeline.resources import Catalogue
 from pipeline.snapshot import DELETED
 
 
+def finish_publication(night: Night) -> None:
+    """Readers open the file that they were to open when a kill came between the last two steps, if it is whole."""
+    path = warehouse.announced(night.pointer)
+    if path is not None and not upkeep.why_not_vouched(night.data_dir, path.stem, path):
+        warehouse.finish_switch(night.pointer)
+
+
 def standing(night: Night) -> Base:
     """The accepted runs, with a file that fits today's catalogue.
 

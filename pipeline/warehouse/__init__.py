@@ -20,7 +20,14 @@ from pipeline.warehouse.content import content_hash, refuse_damage
 from pipeline.warehouse.counting import Counted, count
 from pipeline.warehouse.figures import earlier_figures
 from pipeline.warehouse.layout import fits
-from pipeline.warehouse.publishing import generations, publish, put_in_place, refuse_logs
+from pipeline.warehouse.publishing import (
+    announced,
+    finish_switch,
+    generations,
+    publish,
+    put_in_place,
+    refuse_logs,
+)
 from pipeline.warehouse.read import Answer, DuckDB, connect, query, snapshot_info, table_rows
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
@@ -38,6 +45,7 @@ __all__ = [
     "SnapshotInfo",
     "alive_counts",
     "alive_under",
+    "announced",
     "build",
     "connect",
     "connect_for_run",
@@ -48,6 +56,7 @@ __all__ = [
     "distinct",
     "earlier_figures",
     "finish",
+    "finish_switch",
     "fits",
     "generations",
     "keys_with",

@@ -47,8 +47,9 @@ def publish(built_path: Path, warehouse_dir: Path, pointer: Path, run_id: str) -
         make_folder(warehouse_dir)
         built_path.chmod(SEALED_MODE)
         sync(built_path)
+        announce(pointer, target)
         move(built_path, target)
-        switch(pointer, target)
+        finish_switch(pointer)
     return target
 
 
@@ -64,7 +65,8 @@ def put_in_place(built_path: Path, generation: Path, pointer: Path) -> None:
         sync(built_path)
         built_path.replace(generation)
         sync(generation.parent)
-        switch(pointer, generation)
+        announce(pointer, generation)  # not before: what the name led to until now may be damaged
+        finish_switch(pointer)
 
 
 def generations(warehouse_dir: Path, pointer: Path) -> tuple[Generation, ...]:
@@ -84,14 +86,29 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def switch(pointer: Path, target: Path) -> None:
-    """The pointer leads to the target, and stays so over a power loss."""
-    aside = pointer.with_name(f".{pointer.name}.next")
-    aside.unlink(missing_ok=True)  # of a run that ended between the two steps below
+def announce(pointer: Path, target: Path) -> None:
+    """A link beside the pointer says what readers are to open once it is there: a switch can be finished by anyone."""
+    aside = _aside(pointer)
+    aside.unlink(missing_ok=True)  # of one that was never finished
     aside.symlink_to(os.path.relpath(target, pointer.parent))
     sync(pointer.parent)
-    aside.replace(pointer)
-    sync(pointer.parent)
+
+
+def announced(pointer: Path) -> Path | None:
+    """The file that a switch was to lead to that was cut off; None if there is no such switch, or no such file."""
+    aside = _aside(pointer)
+    return aside.resolve() if aside.is_symlink() and aside.exists() else None
+
+
+def finish_switch(pointer: Path) -> None:
+    """The pointer leads to what was announced, and stays so over a power loss."""
+    with storing(f"publish · {pointer.name}"):
+        _aside(pointer).replace(pointer)
+        sync(pointer.parent)
+
+
+def _aside(pointer: Path) -> Path:
+    return pointer.with_name(f".{pointer.name}.next")
 
 
 def refuse_logs(*paths: Path) -> None:

@@ -10,7 +10,7 @@ from pipeline.durable import storing
 from pipeline.errors import ConfigError, StoredDataDamaged
 from pipeline.model import run_order
 from pipeline.warehouse.content import refuse_damage
-from pipeline.warehouse.publishing import generations, switch
+from pipeline.warehouse.publishing import announce, finish_switch, generations
 from pipeline.warehouse.read import open_file, snapshot_info
 from pipeline.warehouse.values import Generation
 
@@ -34,7 +34,8 @@ def rollback(warehouse_dir: Path, pointer: Path, run_id: str | None = None) -> G
         if snapshot_info(connection).run_id != chosen.run_id:
             raise StoredDataDamaged("the file holds another run than its name says", where=where)
     with storing(where):
-        switch(pointer, chosen.path)
+        announce(pointer, chosen.path)
+        finish_switch(pointer)
     return replace(chosen, is_current=True)
 
 

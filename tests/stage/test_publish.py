@@ -169,6 +169,18 @@ def test_a_link_left_by_a_dead_publish_does_not_matter(tmp_path: Path):
     assert not (tmp_path / ".warehouse.duckdb.next").is_symlink()
 
 
+def test_a_switch_that_was_cut_off_can_be_finished_once_its_file_is_there(tmp_path: Path):
+    """What was announced is told only when it can be opened; then the last step is all that is left."""
+    pointer = published(tmp_path)
+    assert warehouse.announced(pointer) is None
+    (tmp_path / ".warehouse.duckdb.next").symlink_to(f"warehouse/{NEXT}.duckdb")
+    assert warehouse.announced(pointer) is None
+    target = finished(tmp_path, NEXT).rename(tmp_path / "warehouse" / f"{NEXT}.duckdb")
+    assert warehouse.announced(pointer) == target
+    warehouse.finish_switch(pointer)
+    assert (shown(pointer), warehouse.announced(pointer)) == (NEXT, None)
+
+
 def test_death_at_any_step_leaves_one_complete_night(tmp_path: Path):
     """A publish that dies before its n-th change of the disk, for every n: readers have the old night or the new one.
 
@@ -220,7 +232,7 @@ os._exit(0)
 
 
 def test_everything_is_synced_before_and_after_it_gets_its_name(tmp_path: Path):
-    """The order that survives a power loss: file, then its folder, then the link aside, then the pointer."""
+    """The order that survives a power loss: file, then the link aside, then the file's name, then the pointer."""
     program = """
 import os, sys
 from pathlib import Path
@@ -244,10 +256,10 @@ warehouse.publish(building, folder / "warehouse", folder / "warehouse.duckdb", r
     out, _ = process.communicate(timeout=60)
     assert out.splitlines() == [
         f"sync {building}",
-        f"rename {building} warehouse/{NEXT}.duckdb",
-        "sync warehouse",
         f"link warehouse/{NEXT}.duckdb .warehouse.duckdb.next",
         "sync .",
+        f"rename {building} warehouse/{NEXT}.duckdb",
+        "sync warehouse",
         "rename .warehouse.duckdb.next warehouse.duckdb",
         "sync .",
     ]

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from pipeline import warehouse
 from pipeline.model import StageBegan
 from pipeline.nightly import run as run_night
 from pipeline.ops.records import recent
@@ -32,6 +33,51 @@ def run_ids(data_dir: Path) -> str:
     with pipeline.connect(data_dir) as connection:
         ((run_id,),) = connection.execute("SELECT run_id FROM meta.snapshot_info").fetchall()
     return run_id
+
+
+def test_a_switch_that_was_cut_off_is_finished_by_the_next_run(site: Settings, sandbox: Running):
+    """Though that run fails: a night that was published but for the pointer is what readers open."""
+    first, second = (pipeline.run(site).run_id for _ in range(2))
+    data_dir = site.storage.data_dir
+    pointer = pointer_of(data_dir)
+    pointer.rename(pointer.with_name(f".{pointer.name}.next"))  # as a kill between the last two steps leaves it
+    pointer.symlink_to(f"warehouse/{first}.duckdb")
+    (data_dir / "runs" / second / "report.json").unlink()
+    sandbox.revoke()
+    with pytest.raises(pipeline.TokenError) as caught:
+        pipeline.run(site)
+    assert run_ids(data_dir) == second
+    assert [(one["run_id"], one["outcome"]) for one in recent(data_dir, 3)][1:] == [
+        (second, "published"),
+        (first, "published"),
+    ]
+    assert "readers remain on the warehouse of" in caught.value.state
+
+
+def test_a_switch_to_a_file_that_is_damaged_is_not_finished(site: Settings):
+    """Readers keep what they have, and the run says what to do."""
+    first, second = (pipeline.run(site).run_id for _ in range(2))
+    data_dir = site.storage.data_dir
+    pointer = pointer_of(data_dir)
+    pointer.rename(pointer.with_name(f".{pointer.name}.next"))
+    pointer.symlink_to(f"warehouse/{first}.duckdb")
+    path = data_dir / "warehouse" / f"{second}.duckdb"
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(pipeline.StoredDataDamaged, match="its hash does not hold"):
+        pipeline.run(site)
+    assert pointer.resolve().stem == first
+
+
+def test_a_run_that_fails_leaves_readers_where_a_rollback_put_them(site: Settings, sandbox: Running):
+    """Going back is a decision: only the next publication changes it."""
+    first, _ = (pipeline.run(site).run_id for _ in range(2))
+    data_dir = site.storage.data_dir
+    warehouse.rollback(data_dir / "warehouse", pointer_of(data_dir))
+    sandbox.revoke()
+    with pytest.raises(pipeline.TokenError):
+        pipeline.run(site)
+    assert run_ids(data_dir) == first
 
 
 def test_a_reader_keeps_its_night_and_the_next_one_sees_the_new(site: Settings):
