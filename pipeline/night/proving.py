@@ -1,8 +1,9 @@
 """What the source no longer has: nothing is taken for deleted without proof.
 
 A record that a complete walk did not show is looked up by itself; only an answer that it is not there any more proves
-its end. What hangs under a deleted record has ended with it. All this holds for records in quarantine as for rows: one
-that fits some day must not come back from the dead. The limits and counts are of rows alone.
+its end. What hangs under a deleted record has ended with it, whether its own list was read or not: no later night would
+look for it. All this holds for records in quarantine as for rows: one that fits some day must not come back from the
+dead. The limits and counts are of rows alone.
 """
 
 from __future__ import annotations
@@ -43,8 +44,6 @@ async def prove_deletions(
     alive = warehouse.alive_counts(known)
     unfit = _unfit(staging, night)
     for resource in night.catalogue:
-        if night.how[resource.name].mode == "kept":
-            continue
         met = extraction.gone.get(resource.name, set())
         below = [key for key in await _below(known, resource, gone) if key not in met]
         shown = {*below, *met, *unfit.get(resource.name, ())}
@@ -95,8 +94,9 @@ async def _below(known: DuckDB, resource: Resource, gone: Mapping[str, Sequence[
 
 async def _unseen(known: DuckDB, extraction: Extraction, staging: Staging, resource: Resource) -> list[_Key]:
     """Keys that were known, and that the complete walks of this run should have shown and did not."""
-    if extraction.is_incremental_list(resource) and extraction.scope.reading(resource.name).mode == "incremental":
-        return []  # what did not change is not shown: that proves nothing
+    mode = extraction.scope.reading(resource.name).mode
+    if mode == "kept" or (mode == "incremental" and extraction.is_incremental_list(resource)):
+        return []  # what was not asked for, or did not change, is not shown: that proves nothing
     childless = None
     if resource.only_when is not None and resource.parent is not None:
         childless = (extraction.scope.catalogue[resource.parent], staging.written(resource.parent))

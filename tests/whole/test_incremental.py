@@ -188,6 +188,24 @@ def test_only_some_lists(night, sandbox, site):
     assert moved(report).keys() <= {"claim", "expense", "expense_split"}
 
 
+def test_what_hangs_under_a_company_that_is_gone_ends_with_it_though_only_one_list_is_read(night, sandbox, site):
+    """Lists that are kept are not asked; but no later night would look under a company that has ended."""
+    sandbox.inject("company", (), [b'{"companyId":"9","companyName":"n"}'])
+    sandbox.inject("entity", ("9",), [b'{"id":"e-9","name":"n","code":"c","status":"active"}'])
+    sandbox.inject("claim", ("9",), [b'{"id":"c-9","companyId":"9","updatedDate":"2026-06-30T00:00:00Z"}'])
+    night()
+    sandbox.host.state = replace(sandbox.host.state, injected={}, parents={})
+    report = night(Wanted(only=("claim",)), max_deleted_percent=50.0, max_shrink_percent=50.0)
+    assert of(report, "entity").mode == "kept"
+    assert {one.name: one.deleted for one in report.resources if one.deleted} == {"company": 1, "entity": 1, "claim": 1}
+    assert "entity" not in sandbox.journal.counts.requests_by_resource
+    with pipeline.connect(site.storage.data_dir) as connection:
+        left = connection.execute("SELECT count(*) FROM prospend.entity WHERE company_id = '9' AND _deleted_at IS NULL")
+        assert left.fetchone() == (0,)
+    night(FULL)
+    assert not differences(read(published(site.storage.data_dir)), exactly(books_of(sandbox.records)))
+
+
 def test_since_reads_once_more_and_moves_no_watermark_over_a_gap(night, site):
     """From a moment after the watermark: what lies between was not read, so the watermark stays."""
     night()
