@@ -104,8 +104,10 @@ def _allowance(limit: int | None, reserve_percent: float, used: int) -> Allowanc
 
 
 def _spent(name: str, allowance: Allowance, again_at: datetime) -> BudgetReached:
-    return BudgetReached(
+    spent = BudgetReached(
         f"the {name} call budget is used up: {allowance.used:,} of {allowance.allowed:,} calls "
         f"(limit {allowance.limit:,}, the reserve is not touched)",
         do=f"run again after {again_at:%Y-%m-%d %H:%M} UTC, or raise budget.{name}",
     )
+    spent.again_at = again_at
+    return spent

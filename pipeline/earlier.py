@@ -17,7 +17,7 @@ def judged(data_dir: Path, began: Began, *, within_s: int, max_bytes: int) -> tu
     Args:
         data_dir: the data folder.
         began: the run that begins.
-        within_s: how old a reading may be that is gone on with, from its beginning.
+        within_s: for how long after their last page, or after a pause for the call budget, pages may be gone on from.
         max_bytes: how much this run may keep.
     """
     found: list[tuple[Left, str]] = []

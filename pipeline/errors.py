@@ -26,6 +26,7 @@ payload and never a token. Nothing in this module imports another module of the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 EXIT_PUBLISHED = 0
@@ -208,12 +209,13 @@ class CheckRefused(PipelineError):
 
 
 class BudgetReached(PipelineError):
-    """The call budget is used up; progress is kept."""
+    """The call budget is used up; progress is kept. `again_at` is from when on a call may be made."""
 
     exit_code = 42
     title = "BUDGET"
     keeps_pages = True
     default_do = "run again when the budget allows it"
+    again_at: datetime | None = None
 
 
 class RunActive(PipelineError):

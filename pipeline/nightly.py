@@ -27,6 +27,7 @@ from pipeline.errors import (
     EXIT_INTERRUPTED,
     EXIT_PUBLISHED,
     EXIT_TERMINATED,
+    BudgetReached,
     CheckRefused,
     DiskFull,
     LocalResource,
@@ -215,6 +216,9 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
         are_sound = not isinstance(failure, Exception) or (isinstance(failure, PipelineError) and failure.keeps_pages)
         are_too_many = isinstance(failure, DiskFull) and room.told(failure, night, kept)
         if are_sound and kept.count and not are_too_many:
+            if isinstance(failure, BudgetReached) and failure.again_at is not None:
+                with suppress(PipelineError):  # then they are kept for less long
+                    kept.pause_until(failure.again_at)
             kept.close()
             achieved.pages_kept = kept.count
         else:

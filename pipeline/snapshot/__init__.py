@@ -1,7 +1,7 @@
 """The snapshot stage: a run's Parquet parts and the manifest that seals them. No network from here on."""
 
 from pipeline.snapshot.erasures import KEY_BYTES, erased_people, erasures, list_people, pending, record_done
-from pipeline.snapshot.kept import Began, KeptPages, Left, begin, go_on, left_by_earlier, why_not
+from pipeline.snapshot.kept import Began, KeptPages, Left, begin, go_on, is_too_old, left_by_earlier, why_not
 from pipeline.snapshot.manifest import (
     accepted_runs,
     is_older,
@@ -51,6 +51,7 @@ __all__ = [
     "erasures",
     "go_on",
     "is_older",
+    "is_too_old",
     "left_by_earlier",
     "list_people",
     "manifest_of",

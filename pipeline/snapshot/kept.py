@@ -84,6 +84,10 @@ class KeptPages:
             os.close(self.file)
             self.file = -1
 
+    def pause_until(self, moment: datetime) -> None:
+        """Nothing more may be asked for before that moment: until then the pages do not age."""
+        self.write(_framed({"paused_until": moment.isoformat()}, b""))
+
     def discard(self) -> None:
         """No page is left: they are published, or must not be used again."""
         self.close()
@@ -167,7 +171,10 @@ def go_on(left: Left, folder: Path, *, max_bytes: int) -> KeptPages:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What an earlier run left: its pages, when the last one was kept, whether it only took them over (`is_barren`)."""
+    """What an earlier run left: its pages, and whether it only took them over (`is_barren`).
+
+    `last_at` is when the last one was kept, or the moment from which a run that stopped at its call budget may go on.
+    """
 
     path: Path
     run_id: str
@@ -201,7 +208,7 @@ def why_not(left: Left, *, reading: str, now: datetime, within_s: int, max_bytes
     """Why a run that is to read `reading` must not go on from what was left; "" if it may."""
     if left.began.reading != reading:
         return "what is to be read has changed (settings, catalogue or program version)"
-    if (now - left.last_at).total_seconds() >= within_s:
+    if is_too_old(left, now, within_s):
         return "they are older than extract.resume_within"
     if left.whole_bytes >= max_bytes:
         return "they take more than storage.max_kept_gb allows"
@@ -210,9 +217,15 @@ def why_not(left: Left, *, reading: str, now: datetime, within_s: int, max_bytes
     return ""
 
 
+def is_too_old(left: Left, now: datetime, within_s: int) -> bool:
+    """Whether no run may go on from what was left any more."""
+    return within_s == 0 or (now - left.last_at).total_seconds() >= within_s
+
+
 def _left(path: Path) -> Left:
     began: Began | None = None
     earlier: list[str] = []
+    last_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     pages, end, is_barren = 0, 0, False
     for _, head, after in _entries(path):
         end = after
@@ -223,12 +236,13 @@ def _left(path: Path) -> Left:
         elif "after" in head:
             earlier.append(head["after"])
             is_barren = True
+        elif "paused_until" in head:
+            last_at = max(last_at, datetime.fromisoformat(head["paused_until"]))
         else:
             pages += 1
             is_barren = False
     if began is None:
         raise ValueError("no first entry")
-    last_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     return Left(path, path.parent.name, began, tuple(earlier), pages, end, is_barren, last_at)
 
 

@@ -185,7 +185,7 @@ def _kept_pages(data_dir: Path, now: datetime, resume_within_s: int) -> list[Doo
     usable = {
         left.run_id
         for left in snapshot.left_by_earlier(data_dir, "")
-        if (now - left.began.began_at).total_seconds() < resume_within_s
+        if not snapshot.is_too_old(left, now, resume_within_s)
     }
     return [
         Doomed(str(path.relative_to(data_dir)), "kept pages", "no run may go on from them", path.lstat().st_size)

@@ -196,18 +196,29 @@ def test_a_kill_at_any_step_of_pruning_needs_no_repair(tmp_path):
 
 
 def test_pages_go_when_no_run_may_go_on_from_them(tmp_path):
-    """Young pages stay for the next run; old ones and those that cannot be read go."""
-    for name, began in (("20261122T020000Z", AT - timedelta(days=1)), ("20261119T020000Z", AT - timedelta(days=4))):
-        kept = begin(tmp_path / "staging" / name, Began(name, began, "what is read"), max_bytes=10**6)
+    """Young pages stay for the next run, and those that wait for calls; old ones and those that cannot be read go."""
+    for name, last_at, paused_until in (
+        ("20261122T020000Z", AT - timedelta(days=1), None),
+        ("20261119T020000Z", AT - timedelta(days=4), None),
+        ("20261101T020000Z", AT - timedelta(days=22), AT - timedelta(days=1)),
+        ("20261102T020000Z", AT - timedelta(days=21), AT - timedelta(days=4)),
+    ):
+        kept = begin(tmp_path / "staging" / name, Began(name, last_at, "what is read"), max_bytes=10**6)
         kept._append(1, Response(b"{}", AT))
+        if paused_until is not None:
+            kept.pause_until(paused_until)
         kept.close()
+        os.utime(kept.path, (last_at.timestamp(), last_at.timestamp()))
     torn = tmp_path / "staging" / "20261121T020000Z" / "pages.kept"
     torn.parent.mkdir()
     torn.write_bytes(b"\0" * 50)
     found = planned(tmp_path)
-    assert [one.where.split("/")[1] for one in found.doomed] == ["20261119T020000Z", "20261121T020000Z"]
+    assert [one.where.split("/")[1] for one in found.doomed] == [
+        "20261102T020000Z", "20261119T020000Z", "20261121T020000Z",
+    ]  # fmt: skip
     prune(tmp_path, found)
-    assert [path.parent.name for path in tmp_path.glob("staging/*/pages.kept")] == ["20261122T020000Z"]
+    left = sorted(path.parent.name for path in tmp_path.glob("staging/*/pages.kept"))
+    assert left == ["20261101T020000Z", "20261122T020000Z"]
 
 
 def test_records_of_failed_runs_go_after_400_days(tmp_path):

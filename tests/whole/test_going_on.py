@@ -7,15 +7,24 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from published import contents
+from session_world import Jumping
 
 import pipeline
+from pipeline.budget import next_hour
+from pipeline.errors import BudgetReached
+from pipeline.model import EarlierRunUnfinished
+from pipeline.nightly import run as run_night
 from pipeline.ops.records import recent
 from pipeline.sandbox import Running
 from pipeline.sandbox.faults import plan
+from pipeline.settings import Budget, Settings
 from pipeline.snapshot import read_manifest, sealed_runs
 
 BUDGET = "[budget]\nmonthly = {}\nreserve_percent = 0\n"
@@ -143,6 +152,45 @@ def test_pages_have_an_age_limit(prospend, sandbox, site_file, tmp_path, undistu
     assert done.code == 0
     assert "not used: they are older than extract.resume_within" in done.err
     assert sandbox.journal.counts.requests == undisturbed
+
+
+def test_a_small_budget_is_enough_after_some_pauses(sandbox, site, whole, undisturbed):
+    """Pages do not age while there are no calls, however long: each run reads on, and none asks for a page twice."""
+    site = paused(site, hourly=110)
+    world, hours = Jumping(), 1
+    with pytest.raises(BudgetReached):
+        run_night(site, world=world.world())
+    while not (site.storage.data_dir / "warehouse.duckdb").exists():
+        assert sandbox.journal.counts.requests <= 110 * hours
+        with pytest.raises(BudgetReached):  # too early
+            run_night(site, world=world.world())
+        world.ahead += next_hour(world.clock()) - world.clock() + timedelta(minutes=5)
+        hours += 1
+        with suppress(BudgetReached):
+            run_night(site, world=world.world())
+    assert hours > 2
+    assert contents(site.storage.data_dir) == whole
+    assert sandbox.journal.counts.requests <= undisturbed + hours * IN_FLIGHT
+
+
+def test_pages_age_from_the_moment_there_are_calls_again(sandbox, site):
+    """`extract.resume_within` after that they are too old, and the reading begins anew."""
+    site = paused(site, hourly=80)
+    world, told = Jumping(), []
+    with pytest.raises(BudgetReached):
+        run_night(site, world=world.world())
+    world.ahead += next_hour(world.clock()) - world.clock() + timedelta(minutes=11)
+    with pytest.raises(BudgetReached):
+        run_night(site, world=world.world(), observe=told.append)
+    (left,) = [event for event in told if isinstance(event, EarlierRunUnfinished)]
+    assert left.not_used == "they are older than extract.resume_within"
+    assert sandbox.journal.counts.requests == 160
+
+
+def paused(site: Settings, *, hourly: int) -> Settings:
+    """A site whose pages age within minutes, and whose runs stop at so many calls an hour."""
+    extract = replace(site.extract, resume_within="10m")
+    return replace(site, extract=extract, budget=Budget(hourly=hourly, reserve_percent=0))
 
 
 def test_pages_that_break_the_contract_are_not_met_again(prospend, sandbox, site_file, tmp_path):
