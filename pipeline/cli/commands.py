@@ -82,7 +82,8 @@ def plan(config: Path | None, data: Path | None, as_json: bool, quiet: bool, deb
       prospend plan
       prospend plan --json
 
-    It is told from the last sealed run; before the first run nothing is known yet.
+    It is told from the last sealed run that read each list in the same way, in full or what changed. What no run has
+    read so is not known yet: nothing before the first run, and after it only what is read in full every night.
     """
     from pipeline.readings import Wanted
 

@@ -34,6 +34,11 @@ def print_plan(document: dict[str, Any]) -> None:
     """The plan for people."""
     if document["based_on"] is None:
         click.echo("no earlier run: the first one reads everything and finds out what that costs")
+    elif document["calls"] is None:
+        click.echo(
+            f"not known yet what it costs: no earlier run read every list in this way; "
+            f"what is known is by the run {document['based_on']}"
+        )
     else:
         minutes = f", about {document['minutes']:.1f} minutes" if document["minutes"] is not None else ""
         click.echo(

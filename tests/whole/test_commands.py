@@ -175,6 +175,23 @@ def test_a_plan_forecasts_minutes_by_resource(prospend, site_file):
     assert "shared out by calls" in told
 
 
+def test_after_the_first_night_the_plan_says_what_is_not_known(prospend, site_file):
+    """Nights after it read what changed, and none has: totals are unknown, lists that are read in full are told."""
+    assert prospend("run", "--quiet", "--config", site_file).code == 0
+    for command in (("plan",), ("run", "--dry-run")):
+        told = prospend(*command, "--config", site_file)
+        assert (told.code, told.err) == (0, "")
+        assert told.out.startswith("not known yet what it costs: ")
+        assert "calls this month: " in told.out
+    plan = json.loads(prospend("plan", "--json", "--config", site_file).out)
+    assert (plan["calls"], plan["minutes"], plan["rows"]) == (None, None, None)
+    known = {one["name"]: one["calls"] for one in plan["resources"]}
+    assert known["claim"] is None
+    assert known["company"] > 0
+    assert prospend("run", "--quiet", "--config", site_file).code == 0
+    assert prospend("plan", "--config", site_file).out.startswith("about ")
+
+
 @pytest.mark.parametrize(
     ("sql", "said"),
     [
