@@ -65,7 +65,7 @@ from pipeline.ops.lock import run_lock
 from pipeline.ops.places import refuse_shared
 from pipeline.ops.surroundings import ignored
 from pipeline.ops.token_source import Surroundings, find_token
-from pipeline.readings import Wanted
+from pipeline.readings import Wanted, refuse_unknown_resources
 from pipeline.resources import read_catalogue
 from pipeline.settings import Settings, seconds_of
 from pipeline.snapshot import (
@@ -130,6 +130,7 @@ def _begun(
     refuse_shared(settings)
     catalogue = read_catalogue(settings.api.resources)
     checks.refuse_unknown(settings.checks.required, settings.checks.advisory, catalogue)
+    refuse_unknown_resources("--accept-shrink", asked[1], catalogue)
     renew = partial(find_token, settings.token, environ)
     token = renew()
     started_at = world.clock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -209,14 +209,26 @@ def sample_of(turn: int, percent: float) -> Sample | None:
     return Sample(turn % buckets, buckets)
 
 
-def _trees(catalogue: Catalogue, only: Sequence[str]) -> set[str]:
-    """The lists that the named resources belong to: what hangs under a list is read with it, or would be missed."""
-    found: set[str] = set()
-    for name in only:
+def refuse_unknown_resources(option: str, names: Iterable[str], catalogue: Catalogue) -> None:
+    """Every name that an option of `run` lists is that of a resource.
+
+    Raises:
+        ConfigError: one is not; with the nearest name, or all that there are.
+    """
+    for name in names:
         if name not in catalogue.names:
             close = difflib.get_close_matches(name, catalogue.names, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(catalogue.names)}"
-            raise ConfigError(f"there is no resource {name!r:.60}", where="run --only", do=f"correct --only; {hint}")
+            raise ConfigError(
+                f"there is no resource {name!r:.60}", where=f"run {option}", do=f"correct {option}; {hint}"
+            )
+
+
+def _trees(catalogue: Catalogue, only: Sequence[str]) -> set[str]:
+    """The lists that the named resources belong to: what hangs under a list is read with it, or would be missed."""
+    found: set[str] = set()
+    refuse_unknown_resources("--only", only, catalogue)
+    for name in only:
         above = name
         while catalogue.depth(above) > 1:
             above = catalogue[above].parent or above

@@ -224,6 +224,17 @@ def test_a_resource_that_there_is_not(night):
     assert "did you mean claim?" in caught.value.do
 
 
+def test_a_fall_is_not_accepted_of_what_there_is_not(night, sandbox, site):
+    """Exit 10 with the nearest name or all of them, before any request: mistyped, it would accept nothing."""
+    for name, hint in (("suplier", "did you mean supplier?"), ("x", "known are company, ")):
+        with pytest.raises(ConfigError) as caught:
+            night(accepts=("supplier", name))
+        assert caught.value.where == "run --accept-shrink"
+        assert hint in caught.value.do
+    assert sandbox.journal.counts.requests == 0
+    assert not site.storage.data_dir.exists()
+
+
 @pytest.mark.parametrize("how", [Wanted(), FULL], ids=["incremental", "full"])
 def test_a_run_cut_off_after_its_seal_is_published_by_the_next(night, sandbox, site, how):
     """Sealed and accepted is enough: the next run makes the warehouse from the snapshots and goes on from there."""
