@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import catalogue_of, data_folder, shared
+from pipeline.cli.options import catalogue_of, data_folder, existing, shared
 
 if TYPE_CHECKING:
     from pipeline.night.erasing import Forgotten
@@ -59,9 +59,7 @@ def erase(
     wanted = [one for one in (*person_ids, *(line.strip() for line in listed or ())) if one]
     if not wanted:
         raise ConfigError("nobody is named", where="command line", do="name ids, or a file with ids by --file")
-    folder = data_folder(config, data)
-    if not folder.is_dir():
-        raise ConfigError("there is no such data folder", where=str(folder), do="name one with --data")
+    folder = existing(data_folder(config, data))
     todo = plan_forgetting if dry_run else forget
     catalogue = read_catalogue(catalogue_of(config, data))
     done = todo(folder, catalogue, wanted, datetime.now(UTC), new_key=secrets.token_bytes)

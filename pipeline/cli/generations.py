@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.options import catalogue_of, data_folder, shared
+from pipeline.cli.options import catalogue_of, data_folder, existing, shared
 
 
 @click.command(short_help="Make the warehouse again from the snapshots alone.")
@@ -28,7 +28,7 @@ def rebuild(config: Path | None, data: Path | None, as_json: bool, quiet: bool, 
     from pipeline.night.rebuilding import rebuild as rebuild_warehouse
     from pipeline.resources import read_catalogue
 
-    folder = data_folder(config, data)
+    folder = existing(data_folder(config, data))
     done = rebuild_warehouse(folder, read_catalogue(catalogue_of(config, data)), datetime.now(UTC))
     if as_json:
         told = {"run_id": done.run_id, "warehouse": str(done.path), "runs": done.run_count, "rows": done.row_count}
@@ -70,7 +70,7 @@ def rollback(
     from pipeline.ops.lock import run_lock
     from pipeline.ops.runs import pointer_of
 
-    folder = data_folder(config, data)
+    folder = existing(data_folder(config, data))
     with run_lock(folder, "rollback", datetime.now(UTC)):
         chosen = warehouse.rollback(folder / "warehouse", pointer_of(folder), run_id)
     if as_json:

@@ -62,6 +62,19 @@ def data_folder(config: Path | None, data: Path | None) -> Path:
     return data if data is not None else site_settings(config, None).storage.data_dir
 
 
+def existing(folder: Path) -> Path:
+    """The data folder, which must be there: a mistyped one is told, not made.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    from pipeline.errors import ConfigError
+
+    if not folder.is_dir():
+        raise ConfigError("there is no such data folder", where=str(folder), do="name one with --data")
+    return folder
+
+
 def catalogue_of(config: Path | None, data: Path | None) -> Path | None:
     """Where the site's own catalogue lies, None for the built-in one; with `--data` alone that."""
     return None if config is None and data is not None else site_settings(config, data).api.resources

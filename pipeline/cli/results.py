@@ -115,12 +115,13 @@ def _plain(value: object) -> str:
 def status_document(config: Path | None, data: Path | None, last: int) -> dict[str, Any]:
     """What `status --json` prints. Works without a valid token, and with `--data` without a site."""
     from pipeline import warehouse
-    from pipeline.cli.options import site_settings
+    from pipeline.cli.options import existing, site_settings
     from pipeline.ops import records
     from pipeline.ops.runs import pointer_of
 
     settings = site_settings(config, data) if data is None or config is not None else None
-    folder = data if data is not None else settings.storage.data_dir  # type: ignore[union-attr]  # one of the two is set
+    # The folder of the settings is made by the first run; one that is named is taken to be there.
+    folder = existing(data) if data is not None else settings.storage.data_dir  # type: ignore[union-attr]  # one is set
     now = datetime.now(UTC)
     document: dict[str, Any] = {
         "site": settings.site.name if settings else None,

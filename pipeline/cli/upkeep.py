@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import shared, site_settings, until_the_reader_leaves
+from pipeline.cli.options import existing, shared, site_settings, until_the_reader_leaves
 from pipeline.cli.text import visible
 from pipeline.errors import StoredDataDamaged
 
@@ -143,7 +143,6 @@ def _print_pruning(found: Pruning, *, dry_run: bool, quiet: bool) -> None:
 
 def _place(config: Path | None, data: Path | None) -> tuple[Path, Catalogue]:
     """The data folder and what its parts hold; with `--data` alone no site is needed."""
-    from pipeline.errors import ConfigError
     from pipeline.resources import read_catalogue
 
     if data is not None and config is None:
@@ -151,9 +150,7 @@ def _place(config: Path | None, data: Path | None) -> tuple[Path, Catalogue]:
     else:
         settings = site_settings(config, data)
         folder, catalogue = settings.storage.data_dir, read_catalogue(settings.api.resources)
-    if not folder.is_dir():
-        raise ConfigError("there is no such data folder", where=str(folder), do="name one with --data")
-    return folder, catalogue
+    return existing(folder), catalogue
 
 
 def _document(checked: Checked) -> dict[str, object]:

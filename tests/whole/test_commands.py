@@ -229,6 +229,17 @@ def test_status_before_the_first_run(prospend, site_file):
     assert document["data_as_at"] is None
 
 
+@pytest.mark.parametrize("command", ["status", "rebuild", "rollback", "verify", "prune"])
+def test_a_mistyped_data_folder_is_told_and_not_made(prospend, tmp_path, command):
+    """Exit 10, and nothing there that looks like a data folder afterwards."""
+    done = prospend(command, "--data", tmp_path / "nowhere")
+    assert (done.code, done.out) == (10, "")
+    assert "there is no such data folder" in done.lines["WHAT"]
+    assert done.lines["WHERE"] == str(tmp_path / "nowhere")
+    assert "--data" in done.lines["DO"]
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_the_python_door(site):
     """Run, connect and frame; decimals stay exact in pandas."""
     report = pipeline.run(site)
