@@ -207,7 +207,7 @@ def wholeness(path: Path) -> tuple[int, int]:
 def why_not(left: Left, *, reading: str, now: datetime, within_s: int, max_bytes: int, was_killed: bool) -> str:
     """Why a run that is to read `reading` must not go on from what was left; "" if it may."""
     if left.began.reading != reading:
-        return "what is to be read has changed (settings, catalogue or program version)"
+        return "what is to be read has changed (settings, options of the command, catalogue or program version)"
     if is_too_old(left, now, within_s):
         return "they are older than extract.resume_within"
     if left.whole_bytes >= max_bytes:
