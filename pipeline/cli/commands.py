@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.options import data_folder, shared, site_settings, until_the_reader_leaves
+from pipeline.cli.options import Moment, data_folder, shared, site_settings, until_the_reader_leaves
 
 if TYPE_CHECKING:
     from pipeline.readings import Wanted
@@ -22,12 +22,15 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option("--full", "is_full", is_flag=True, help="Read everything, not only what changed.")
 @click.option("--only", metavar="RES,...", help="Read only these lists, each with what hangs under it; keep the rest.")
 @click.option(
-    "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]), help="Read changes from then on, UTC."
+    "--since",
+    type=Moment("YYYY-MM-DD", "YYYY-MM-DDTHH:MM:SSZ"),
+    metavar="MOMENT",
+    help="Read changes from then on, UTC: YYYY-MM-DD, or YYYY-MM-DDTHH:MM:SSZ.",
 )
 @click.option("--accept-shrink", metavar="RES,...", help="Publish though these shrank: you know that it is right.")
 @click.option(
     "--closed-until",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Moment("YYYY-MM-DD"),
     metavar="DATE",
     help="Last closed day, in place of checks.closed_until: list what this run changes before.",
 )

@@ -27,6 +27,24 @@ _QUIET = click.option("--quiet", is_flag=True, help="No progress on standard err
 _DEBUG = click.option("--debug", is_flag=True, help="With an error, also print where in the program it happened.")
 
 
+_FORMS = {"YYYY-MM-DD": "%Y-%m-%d", "YYYY-MM-DDTHH:MM:SSZ": "%Y-%m-%dT%H:%M:%SZ"}
+
+
+class Moment(click.DateTime):
+    """A day or a time in one of the forms given, which are told as people write them, not in codes."""
+
+    def __init__(self, *forms: str) -> None:
+        super().__init__([_FORMS[form] for form in forms])
+        self._told = " or ".join(forms)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The moment; what is none is refused, naming the forms."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r:.60} is not {self._told}", param, ctx)
+
+
 def shared(command: F) -> F:
     """`--config --data --json --quiet --debug` on a command. `--debug` is read by the outermost caller."""
     for option in (_DEBUG, _QUIET, _JSON, _DATA, _CONFIG):

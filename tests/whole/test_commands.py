@@ -229,7 +229,7 @@ def test_status_before_the_first_run(prospend, site_file):
     assert document["data_as_at"] is None
 
 
-@pytest.mark.parametrize("command", ["status", "rebuild", "rollback", "verify", "prune"])
+@pytest.mark.parametrize("command", ["status", "rebuild", "rollback", "verify"])
 def test_a_mistyped_data_folder_is_told_and_not_made(prospend, tmp_path, command):
     """Exit 10, and nothing there that looks like a data folder afterwards."""
     done = prospend(command, "--data", tmp_path / "nowhere")
@@ -283,6 +283,20 @@ def test_a_mistyped_command_or_option_is_a_configuration_error(prospend):
     assert prospend("rum").code == 10
     assert prospend("run", "--confg", "x").code == 10
     assert prospend("--version").out.startswith("prospend ")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "forms"),
+    [
+        ("--since", "2026-13-01", "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ"),
+        ("--closed-until", "30/06/2026", "YYYY-MM-DD"),
+    ],
+)
+def test_a_mistyped_day_is_told_the_form_of_days(prospend, option, value, forms):
+    """As people write it, not in the codes of a program."""
+    done = prospend("run", option, value)
+    assert done.code == 10
+    assert done.lines["WHAT"].endswith(f"'{option}': '{value}' is not {forms}")
 
 
 def test_a_reader_that_leaves_early_is_no_failure(published):
