@@ -47,7 +47,8 @@ def tidy(data_dir: Path, run_id: str, lefts: Sequence[tuple[Left, str]], observe
     pages = {left.run_id: (left.pages, not_used) for left, not_used in lefts}
     unsealed = sweep(data_dir, under_way=run_id)
     warehouse.sweep(data_dir / "warehouse")
-    killed = records.unrecorded(data_dir, {*unsealed, *pages, *sealed_runs(data_dir)} - {run_id})
+    ids = {one for one in unsealed if runs.is_run_id(one)}  # a rebuild or an erasure that was killed is no run
+    killed = records.unrecorded(data_dir, {*ids, *pages, *sealed_runs(data_dir)} - {run_id})
     for earlier_id in sorted({*killed, *pages}, key=run_order):
         if earlier_id in killed:
             records.save(data_dir, runs.report_of_unfinished(data_dir, earlier_id))

@@ -50,6 +50,15 @@ def started_at_of(run_id: str) -> datetime:
     return datetime.strptime(run_id[:_STAMP_LENGTH], _STAMP).replace(tzinfo=UTC)
 
 
+def is_run_id(name: str) -> bool:
+    """Whether a run can be called so."""
+    try:
+        started_at_of(name)
+    except ValueError:
+        return False
+    return True
+
+
 def state_line(pointer: Path, now: datetime) -> str:
     """What readers have after a run that did not publish, in one sentence."""
     try:
