@@ -199,7 +199,14 @@ class QuarantineLeft:
     record_count: int
 
 
-Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft
+@dataclass(frozen=True, slots=True)
+class ErasureEnded:
+    """An erasure of so many people that was cut off stands now; it was ended before anything was read."""
+
+    people_count: int
+
+
+Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded
 Observe = Callable[[Event], None]
 
 

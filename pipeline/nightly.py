@@ -47,6 +47,7 @@ from pipeline.night import (
     Base,
     Loaded,
     Night,
+    end_erasure,
     finish_publication,
     forget_staged,
     judge,
@@ -74,7 +75,6 @@ from pipeline.snapshot import (
     Staging,
     accepted_runs,
     begin,
-    erased_people,
     go_on,
     seal,
 )
@@ -192,8 +192,8 @@ def _recorded(night: Night, token: Secret, on_report: Callable[[RunReport], None
 def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
     """Find what to build on and to go on from, then the way of the data. Returns the published file."""
     finish_publication(night)
+    end_erasure(night)
     base = Base(accepted_runs(night.data_dir))
-    erased_people(night.data_dir)  # if who is to be forgotten cannot be read, nothing is read in vain
     how = readings_of(night.settings, night.catalogue, base.last, night.started_at, night.wanted)
     night = replace(night, base=base, how=how)
     bearer = auth.passport(token, night.started_at)

@@ -67,11 +67,20 @@ def rollback(
       prospend rollback 20261123T020000Z      see `prospend status` for what there is
     """
     from pipeline import warehouse
+    from pipeline.errors import ConfigError
     from pipeline.ops.lock import run_lock
     from pipeline.ops.runs import pointer_of
+    from pipeline.snapshot import erasures, pending
 
     folder = existing(data_folder(config, data))
     with run_lock(folder, "rollback", datetime.now(UTC)):
+        if pending(erasures(folder)):
+            raise ConfigError(
+                "an erasure is not finished: an earlier generation would bring those people back",
+                where="rollback",
+                state="readers keep what they have",
+                do="run `prospend erase` for them again, or `prospend run`, which ends it",
+            )
         chosen = warehouse.rollback(folder / "warehouse", pointer_of(folder), run_id)
     if as_json:
         click.echo(json.dumps({"run_id": chosen.run_id, "warehouse": str(chosen.path)}, indent=2))

@@ -12,6 +12,7 @@ import click
 
 from pipeline.model import (
     EarlierRunUnfinished,
+    ErasureEnded,
     Event,
     Observe,
     PageRead,
@@ -21,7 +22,7 @@ from pipeline.model import (
     TokenAgeing,
 )
 
-Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft
+Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -117,6 +118,9 @@ def _notice(event: Notice) -> str:
         return f"ignored: {', '.join(event.names)} (only the settings count; a proxy is named by api.proxy)"
     if isinstance(event, QuarantineLeft):
         return fits_now(event.record_count)
+    if isinstance(event, ErasureEnded):
+        people = "1 person" if event.people_count == 1 else f"{event.people_count:,} people"
+        return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
     if isinstance(event, TokenAgeing):
         return f"{event.warning}; `prospend token show --renewal` tells how"
     how = "did not finish" if event.was_killed else "stopped early"

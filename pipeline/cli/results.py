@@ -118,6 +118,7 @@ def status_document(config: Path | None, data: Path | None, last: int) -> dict[s
     from pipeline.cli.options import existing, site_settings
     from pipeline.ops import records
     from pipeline.ops.runs import pointer_of
+    from pipeline.snapshot import erasures, pending
 
     settings = site_settings(config, data) if data is None or config is not None else None
     # The folder of the settings is made by the first run; one that is named is taken to be there.
@@ -132,6 +133,7 @@ def status_document(config: Path | None, data: Path | None, last: int) -> dict[s
         "tables": {},
         "generations": [],
         "runs": list(records.recent(folder, last)),
+        "erasures_pending": len(pending(erasures(folder))),
         "token": _token_status(settings, now),
         "budget": _budget_status(settings, now),
     }
@@ -191,6 +193,9 @@ def print_status(document: dict[str, Any]) -> None:
         as_at = datetime.fromisoformat(document["data_as_at"]).astimezone(ZoneInfo(document["timezone"]))
         click.echo(f"{name}: data as at {as_at:%Y-%m-%d %H:%M %Z}, {document['age_hours']:.1f} hours old")
         click.echo(f"warehouse: {document['warehouse']} ({rows:,} rows in {len(document['tables'])} tables)")
+    if waiting := document["erasures_pending"]:
+        people = "1 person" if waiting == 1 else f"{waiting:,} people"
+        click.echo(f"an erasure of {people} is not finished: the next run ends it, or `prospend erase` for them again")
     token = document["token"]
     if token is not None:
         left = f"{token['days_left']} days left" if token["days_left"] is not None else "expiry unknown"

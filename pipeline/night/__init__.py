@@ -2,7 +2,7 @@
 
 from pipeline.night import room
 from pipeline.night.building import load
-from pipeline.night.erasing import forget_staged
+from pipeline.night.erasing import end_erasure, forget_staged
 from pipeline.night.judging import Loaded, judge, refuse
 from pipeline.night.manifest import manifest_facts
 from pipeline.night.reading import planned, read
@@ -15,6 +15,7 @@ __all__ = [
     "Loaded",
     "Night",
     "Read",
+    "end_erasure",
     "finish_publication",
     "forget_staged",
     "judge",

@@ -8,8 +8,8 @@ Readers have a whole warehouse at any instant. After a kill the same call goes o
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Any
 from pipeline import snapshot, upkeep, warehouse
 from pipeline.decode import Erased
 from pipeline.durable import sha256_of, storing, sync
-from pipeline.errors import ConfigError, StoredDataDamaged
+from pipeline.errors import ConfigError, PipelineError, StoredDataDamaged
+from pipeline.model import ErasureEnded
 from pipeline.night.rebuilding import rebuilt_in_place
 from pipeline.night.standing import spill
 from pipeline.night.values import Night
@@ -87,22 +88,63 @@ def forget(
     with run_lock(data_dir, _NAME, now):
         _refuse_hopeless(data_dir, catalogue)
         erased, names = snapshot.list_people(data_dir, person_ids, at=now.isoformat(), new_key=new_key)
-        plan = upkeep.plan_erasure(data_dir, catalogue, erased)
-        found = _told(data_dir, plan, names, was_done=not _is_waiting(data_dir, names))
-        if found.was_done:
-            return found
-        snapshot.sweep(data_dir)  # the kept pages, too: the next run asks for them again
-        warehouse.sweep(data_dir / "warehouse")
-        if plan.files:
-            facts = {"reason": "erasure", "people": list(names), "row_counts": dict(plan.rows)}
-            snapshot.rewrite(data_dir, plan.files, facts, change=upkeep.changing(catalogue, erased, plan.theirs))
-        manifests = snapshot.accepted_runs(data_dir)
-        if manifests:
-            rebuilt_in_place(data_dir, catalogue, manifests)
-        _remove_others(data_dir, manifests[-1]["run_id"] if manifests else "")
-        _refuse_remains(data_dir, catalogue, erased)
-        snapshot.record_done(data_dir, names, _proof(data_dir, names, now, found))
+        with _unfinished_told():
+            return _forgotten(data_dir, catalogue, erased, names, now)
+
+
+def end_erasure(night: Night) -> None:
+    """Nobody whose erasure was cut off stands in what this night builds on; the list of hashes is enough for it.
+
+    Called under the run lock, before anything is read.
+
+    Raises:
+        ConfigError: the catalogue marks nothing as personal.
+        StoredDataDamaged: the list or something else stored is not what was written; readers keep what they have.
+    """
+    erased = snapshot.erased_people(night.data_dir)
+    names = snapshot.pending(snapshot.erasures(night.data_dir))
+    if erased is None or not names:
+        return
+    with _unfinished_told():
+        _refuse_unmarked(night.catalogue)
+        # Without a snapshot there is nothing to build on, and nothing to give to readers: the next night ends it.
+        if snapshot.accepted_runs(night.data_dir):
+            _forgotten(night.data_dir, night.catalogue, erased, names, night.started_at)
+            night.observe(ErasureEnded(len(names)))
+
+
+def _forgotten(
+    data_dir: Path, catalogue: Catalogue, erased: Erased, names: tuple[str, ...], now: datetime
+) -> Forgotten:
+    """Everything between the list and the proof, and the proof. Called under the run lock."""
+    plan = upkeep.plan_erasure(data_dir, catalogue, erased)
+    found = _told(data_dir, plan, names, was_done=not _is_waiting(data_dir, names))
+    if found.was_done:
         return found
+    snapshot.sweep(data_dir)  # the kept pages, too: the next run asks for them again
+    warehouse.sweep(data_dir / "warehouse")
+    if plan.files:
+        facts = {"reason": "erasure", "people": list(names), "row_counts": dict(plan.rows)}
+        snapshot.rewrite(data_dir, plan.files, facts, change=upkeep.changing(catalogue, erased, plan.theirs))
+    manifests = snapshot.accepted_runs(data_dir)
+    if manifests:
+        rebuilt_in_place(data_dir, catalogue, manifests)
+    _remove_others(data_dir, manifests[-1]["run_id"] if manifests else "")
+    _refuse_remains(data_dir, catalogue, erased)
+    snapshot.record_done(data_dir, names, _proof(data_dir, names, now, found))
+    return found
+
+
+@contextmanager
+def _unfinished_told() -> Iterator[None]:
+    """Whatever fails inside says that the people are listed, and that the same call goes on."""
+    try:
+        with storing("erase"):
+            yield
+    except PipelineError as error:
+        error.state = "the erasure is not finished, and readers have a whole warehouse that may still name them"
+        error.do = f"{error.do}; then run the same command again"
+        raise
 
 
 def forget_staged(night: Night, staging: Staging) -> None:
@@ -135,13 +177,17 @@ def _known_theirs(known: DuckDB, resource: Resource, erased: Erased) -> dict[tup
     return {key: names[one] for key, one in warehouse.keys_with(known, resource, column, names)}
 
 
-def _refuse_hopeless(data_dir: Path, catalogue: Catalogue) -> None:
+def _refuse_unmarked(catalogue: Catalogue) -> None:
     if not any(column.personal == "id" for one in catalogue for column in one.personal_columns):
         raise ConfigError(
             "the resource file marks no column with the id of a person",
             where=catalogue.source,
             do="take over `personal` from the built-in file, or leave api.resources out",
         )
+
+
+def _refuse_hopeless(data_dir: Path, catalogue: Catalogue) -> None:
+    _refuse_unmarked(catalogue)
     generations = warehouse.generations(data_dir / "warehouse", runs.pointer_of(data_dir))
     if generations and not snapshot.accepted_runs(data_dir):
         raise ConfigError(

@@ -14,7 +14,7 @@ from forgetting import AT, CATALOGUE, hashes, new_key, outlives_kills, somebody,
 
 import pipeline
 from pipeline import upkeep
-from pipeline.model import StageBegan
+from pipeline.model import ErasureEnded, PageRead, StageBegan
 from pipeline.night.erasing import forget
 from pipeline.nightly import run as run_night
 from pipeline.readings import Wanted
@@ -23,6 +23,7 @@ from pipeline.settings import Settings
 from pipeline.snapshot import list_people, manifest_of
 
 NO_RECHECK = 0.0
+UNMARKED = replace(CATALOGUE, resources=tuple(replace(one, columns=one.columns[:1]) for one in CATALOGUE))
 
 
 def totals(data_dir: Path) -> list[tuple[object, ...]]:
@@ -102,21 +103,63 @@ def leave_pages(site: Settings) -> None:
     assert list((site.storage.data_dir / "staging").glob("*/pages.kept"))
 
 
-def test_a_night_before_the_erasure_is_done_brings_nobody_back(quiet_site: Settings):
-    """A call that died after listing: what is read from then on tells of nobody, and the same call ends it all."""
+def test_the_next_night_ends_an_erasure_that_was_cut_off(quiet_site: Settings, site_file: Path, prospend):
+    """A call that died after listing: status tells of it, nothing leads back, and the next run ends it before it reads."""
     data_dir = quiet_site.storage.data_dir
-    first = run_night(quiet_site)
+    run_night(quiet_site)
     person = somebody(data_dir)
     list_people(data_dir, [person.id], at=AT.isoformat(), new_key=new_key)
-    second = run_night(quiet_site, wanted=Wanted(is_full=True))
-    told = told_of(person, data_dir)
-    assert {first.run_id in one for one in told if one.startswith("snapshots")} == {True}
-    assert [one.where for one in upkeep.verify(data_dir, CATALOGUE).findings] == ["erasures"]
-    done = forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
-    assert (told_of(person, data_dir), done.generations) == ([], (f"{first.run_id}.duckdb",))
-    with pipeline.connect(data_dir) as connection:
-        assert connection.execute("SELECT run_id FROM meta.snapshot_info").fetchone() == (second.run_id,)
-    assert upkeep.verify(data_dir, CATALOGUE).findings == ()
+    (data_dir / "staging" / "rebuild" / "spill").mkdir(parents=True)  # what a kill in the middle leaves, too
+    told = "an erasure of 1 person is not finished"
+    assert told in prospend("status", "--config", site_file).out
+    back = prospend("rollback", "--config", site_file)
+    assert (back.code, "an erasure is not finished" in back.lines["WHAT"]) == (10, True)
+
+    events: list[object] = []
+    run_night(quiet_site, observe=events.append)
+    assert [one for one in events if not isinstance(one, PageRead | StageBegan)] == [ErasureEnded(1)]
+    assert (told_of(person, data_dir), upkeep.verify(data_dir, CATALOGUE).findings) == ([], ())
+    status = prospend("status", "--config", site_file).out
+    assert (told in status, "rebuild" in status) == (False, False)
+    assert forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key).was_done
+
+
+def test_a_night_that_cannot_end_an_erasure_asks_for_nothing(
+    quiet_site: Settings, sandbox: Running, monkeypatch: pytest.MonkeyPatch
+):
+    """A resource file that marks no person: exit 10 without a call, and readers keep what they have."""
+    data_dir = quiet_site.storage.data_dir
+    run_night(quiet_site)
+    person, before = somebody(data_dir), hashes(data_dir)
+    list_people(data_dir, [person.id], at=AT.isoformat(), new_key=new_key)
+    monkeypatch.setattr("pipeline.nightly.read_catalogue", lambda _: UNMARKED)
+    with pytest.raises(pipeline.ConfigError, match="marks no column") as caught:
+        run_night(quiet_site, observe=refuse_pages)
+    assert "the erasure is not finished" in caught.value.state
+    assert hashes(data_dir) == before
+
+
+def refuse_pages(event: object) -> None:
+    assert not isinstance(event, PageRead)
+
+
+def test_a_full_disk_in_the_middle_says_that_the_erasure_is_not_finished(
+    earlier_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """People are listed and snapshots rewritten: never that nothing was changed."""
+    data_dir = Path(shutil.copytree(earlier_night, tmp_path / "data", symlinks=True))
+    person = somebody(data_dir)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full, pytest.raises(pipeline.LocalResource) as caught:
+        full.setattr("pipeline.night.erasing.rebuilt_in_place", fail)
+        forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
+    assert caught.value.state.startswith("the erasure is not finished")
+    assert caught.value.do.endswith("run the same command again")
+    forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
+    assert told_of(person, data_dir) == []
 
 
 def test_a_kill_anywhere_and_the_same_call_again(earlier_night: Path, tmp_path: Path):
@@ -127,9 +170,8 @@ def test_a_kill_anywhere_and_the_same_call_again(earlier_night: Path, tmp_path: 
 def test_what_cannot_be_erased_is_refused_and_nothing_is_listed(earlier_night: Path, tmp_path: Path, prospend):
     """Nobody named, no data folder, a resource file that marks no person."""
     data_dir = Path(shutil.copytree(earlier_night, tmp_path / "data", symlinks=True))
-    unmarked = replace(CATALOGUE, resources=tuple(replace(one, columns=one.columns[:1]) for one in CATALOGUE))
     with pytest.raises(pipeline.ConfigError, match="marks no column with the id of a person"):
-        forget(data_dir, unmarked, ["1"], AT, new_key=new_key)
+        forget(data_dir, UNMARKED, ["1"], AT, new_key=new_key)
     assert prospend("erase", "--data", data_dir).lines["WHAT"].endswith("nobody is named")
     assert prospend("erase", "1", "--data", tmp_path / "nowhere").code == 10
     assert not (data_dir / "erasures").exists()
