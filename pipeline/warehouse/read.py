@@ -219,6 +219,10 @@ _OF_THE_STATEMENT = (
 )
 
 
+# What history.diff says of its own accord; whatever else a statement has error() say may hold a value of the data.
+_OF_OUR_MACROS = ("run_a is not in meta.run", "run_b is not in meta.run")
+
+
 @contextmanager
 def _asking() -> Iterator[None]:
     """What DuckDB has against a statement becomes an error of ours, never with a value of the data in it."""
@@ -229,6 +233,7 @@ def _asking() -> Iterator[None]:
         if not isinstance(error, duckdb.Error):
             raise
         said = str(error).partition("\n")[0] if isinstance(error, _OF_THE_STATEMENT) else type(error).__name__
+        said = next((text for text in _OF_OUR_MACROS if text in str(error)), said)
         failure = duckdb_failure(error, "query")
         raise failure or ConfigError(
             f"DuckDB does not carry out the statement: {said}", where="query", do="correct the statement"
