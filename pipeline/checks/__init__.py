@@ -5,6 +5,7 @@ advisory one is only told.
 """
 
 from pipeline.checks.completeness import (
+    QUARANTINE_SMALL,
     KeyProblems,
     ResourceCounts,
     advice_given,
@@ -32,6 +33,7 @@ from pipeline.checks.walks import lists_in_order, nothing_hidden, rechecks_agree
 
 __all__ = [
     "FUTURE_AFTER",
+    "QUARANTINE_SMALL",
     "Figures",
     "KeyProblems",
     "ResourceCounts",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pipeline.checks.verdicts import verdict
 from pipeline.model import CheckResult, ControlTotal, TokenState
 
+QUARANTINE_SMALL = "quarantine_within_limit"
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceCounts:
@@ -133,13 +135,12 @@ def keys_sound(problems: Iterable[KeyProblems]) -> CheckResult:
 def quarantine_small(counts: Iterable[ResourceCounts], max_percent: float) -> CheckResult:
     """No resource lost more of its records to quarantine than the site allows."""
     wrong = [
-        f"{one.resource}: {one.quarantined} of {one.records} records did not fit (limit {max_percent:g} %); "
-        f"see meta.quarantine or the run's manifest"
+        f"{one.resource}: {one.quarantined} of {one.records} records did not fit (limit {max_percent:g} %)"
         for one in counts
         if one.quarantined * 100 > max_percent * one.records
     ]
     found = sum(one.quarantined for one in counts)
-    return verdict("quarantine_within_limit", wrong, f"{found} records in quarantine")
+    return verdict(QUARANTINE_SMALL, wrong, f"{found} records in quarantine")
 
 
 def _by_key(totals: Iterable[ControlTotal]) -> Mapping[tuple[str, str, str, str], ControlTotal]:

@@ -87,10 +87,17 @@ def refuse(results: Sequence[CheckResult], folder: Path) -> None:
         write_sealed(path, json.dumps(document, indent=1, ensure_ascii=False).encode(), mode=0o640)
     has_rows = any(one.blamed for one in failed)
     named = f"the rows to blame stand in runs/{folder.name}/{FAILURES}; " if has_rows else ""
+    is_of_quarantine = any(one.name == checks.QUARANTINE_SMALL for one in failed)
+    set_aside = (
+        f"the records that did not fit stand in snapshots/_quarantine/run={folder.name}, with field and reason; "
+        "if a column's type in the catalogue is why, correct it; "
+        if is_of_quarantine
+        else ""
+    )
     raise CheckRefused(
         "; ".join(f"check {one.name} did not pass: {one.detail}" for one in failed),
         where="check",
-        do=f"{named}{CheckRefused.default_do}",
+        do=f"{named}{set_aside}{CheckRefused.default_do}",
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import pipeline
@@ -69,6 +71,20 @@ def test_a_gross_that_is_not_net_plus_tax_refuses_the_night(sandbox: Running, si
     assert (verdict["required"], verdict["passed"], verdict["blamed_count"]) == (True, False, 1)
     assert found["rows_pages_equal_parquet_equal_warehouse"]["passed"]
     assert oct(path.stat().st_mode & 0o777) == "0o640"
+
+
+def test_records_that_do_not_fit_are_found_where_the_refusal_says(sandbox: Running, site: Settings):
+    """No warehouse has them: they stand with the snapshots, each with its field, the reason and its bytes."""
+    pipeline.run(site)
+    broken = b'{"id":"odd-1","companyId":"1","fromDate":"the first of June","updatedDate":"2026-06-30T00:00:00Z"}'
+    sandbox.inject("claim", ("1",), [broken])
+    error = refused(replace(site, checks=Checks(max_quarantined_percent=0)))
+    assert "quarantine_within_limit did not pass: claim: 1 of " in error.what
+    assert "if a column's type in the catalogue is why, correct it" in error.do
+    (folder,) = re.findall(r"stand in (snapshots/_quarantine/run=[\w-]+),", error.do)
+    (part,) = (site.storage.data_dir / folder).iterdir()
+    (found,) = pq.read_table(part).to_pylist()
+    assert (found["resource"], found["field"], found["raw"]) == ("claim", "fromDate", broken)
 
 
 def test_a_claim_that_is_not_the_sum_of_its_expenses_is_told(sandbox: Running, site: Settings):
