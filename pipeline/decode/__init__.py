@@ -5,7 +5,7 @@ from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_env
 from pipeline.decode.erasing import NOTHING, Erased, Owners, erase, erase_quarantined, owned, owned_quarantined
 from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, add_notes, decode_pages
-from pipeline.decode.refit import is_todays, lacks_columns, refit
+from pipeline.decode.refit import Lost, Refitted, is_todays, lacks_columns, refit
 from pipeline.decode.schema import snapshot_schema
 from pipeline.decode.stamps import are_ascending, newest_by_company, stamped
 from pipeline.decode.unknown import UnknownField, described, extra_members
@@ -16,8 +16,10 @@ __all__ = [
     "DecodedAgain",
     "Envelope",
     "Erased",
+    "Lost",
     "Owners",
     "ParentKey",
+    "Refitted",
     "UnknownField",
     "add_notes",
     "are_ascending",

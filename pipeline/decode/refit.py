@@ -2,15 +2,17 @@
 
 A value is typed from its JSON text, as it would have been on the day it was sent. What does not fit its new column
 stays in `_extra`, and the column is NULL there. A column that today's catalogue does not have, or has with another
-type, goes the same way: its values are written as JSON into `_extra` first.
+type, goes the same way: its values are written as JSON into `_extra` first. A value that stood in a column and does not
+fit the one that is to take it over is counted: whether rows may lose it is for the caller to say.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,6 +33,17 @@ _ROW = "_row"
 _NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
 _Place = tuple[str, ...]
 """The objects a column stands in, outermost first; of a field also its own name at the end."""
+_Stood = dict[str, frozenset[int]]
+"""The rows in which a field that was set aside had a value, by its dotted way."""
+Lost = Counter[str]
+"""By field, as in `tags[].name`: how many values stood in a column and do not fit the one that is to take them over."""
+
+
+class Refitted(NamedTuple):
+    """Rows in today's form, and what of them left its column for `_extra`."""
+
+    table: pa.Table
+    lost: Lost
 
 
 def lacks_columns(schema: pa.Schema, resource: Resource) -> bool:
@@ -43,7 +56,7 @@ def is_todays(schema: pa.Schema, resource: Resource) -> bool:
     return _is_same(pa.struct(list(schema)), pa.struct(list(snapshot_schema(resource))))
 
 
-def refit(table: pa.Table, resource: Resource) -> pa.Table:
+def refit(table: pa.Table, resource: Resource) -> Refitted:
     """The same rows in the form that they would have by the resource.
 
     Args:
@@ -57,7 +70,9 @@ def refit(table: pa.Table, resource: Resource) -> pa.Table:
         ValueError: a column that is to be typed anew has values that no catalogue could have typed.
     """
     wanted = [field.name for field in snapshot_schema(resource)]
-    return _filled(table, resource.columns, set(wanted) - {one.name for one in resource.columns}).select(wanted)
+    lost: Lost = Counter()
+    added = set(wanted) - {one.name for one in resource.columns}
+    return Refitted(_filled(table, resource.columns, added, lost).select(wanted), lost)
 
 
 def _lacks(columns: Iterable[Column], kind: Any) -> bool:
@@ -81,16 +96,19 @@ def _is_same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _filled(table: pa.Table, columns: Sequence[Column], added: Collection[str]) -> pa.Table:
+def _filled(table: pa.Table, columns: Sequence[Column], added: Collection[str], lost: Lost, path: str = "") -> pa.Table:
     """A table of objects, each with its own `_extra`, with every column and no others; `added` are ours."""
+    stood: _Stood = {}
     for place in _foreign(columns, pa.struct(list(table.schema)), added):
-        table = _set_aside(table, place)
+        table, stood[".".join(place)] = _set_aside(table, place)
     for above, column in _missing(columns, pa.struct(list(table.schema))):
-        table = _with_column(table, above, column)
+        table, lost_count = _with_column(table, above, column, stood)
+        if lost_count:
+            lost[path + ".".join((*above, column.name))] += lost_count
     for column in columns:
         found = _one_array(table, column.name)
         if _is_list_of_objects(column, pa.struct(list(table.schema))):
-            found = _filled_lists(found, column)
+            found = _filled_lists(found, column, lost, f"{path}{column.name}[].")
         elif column.kind is Kind.OBJECT:
             found = _with_no_others(found, column)
         table = table.set_column(table.schema.get_field_index(column.name), column.name, found)
@@ -135,16 +153,16 @@ def _is_list_of_objects(column: Column, kind: Any) -> bool:
     return column.kind is Kind.LIST and column.item is None and place >= 0 and _has_form(kind.field(place).type, column)
 
 
-def _set_aside(table: pa.Table, place: _Place) -> pa.Table:
-    """The values of a field stand in `_extra` as well, as JSON, under its dotted way."""
+def _set_aside(table: pa.Table, place: _Place) -> tuple[pa.Table, frozenset[int]]:
+    """The values of a field stand in `_extra` as well, as JSON, under its dotted way; and the rows that have one."""
     values = _one_array(table, place[0])
     for name in place[1:]:
         values = pc.struct_field(values, name)
     extras = [_members(text) or {} for text in _one_array(table, EXTRA).to_pylist()]
-    for extra, value in zip(extras, values.to_pylist(), strict=True):
-        if value is not None:
-            extra[".".join(place)] = _json(value)
-    return _with_extras(table, extras)
+    held = {row: value for row, value in enumerate(values.to_pylist()) if value is not None}
+    for row, value in held.items():
+        extras[row][".".join(place)] = _json(value)
+    return _with_extras(table, extras), frozenset(held)
 
 
 def _json(value: object) -> bytes:
@@ -168,8 +186,11 @@ def _json(value: object) -> bytes:
             return msgspec.json.encode(value)
 
 
-def _with_column(table: pa.Table, above: _Place, column: Column) -> pa.Table:
-    """One more column, its values taken out of `_extra`, where a field of an object stands under its dotted way."""
+def _with_column(table: pa.Table, above: _Place, column: Column, stood: _Stood) -> tuple[pa.Table, int]:
+    """One more column, its values taken out of `_extra`, where a field of an object stands under its dotted way.
+
+    With how many of the values that stood in a column did not fit this one.
+    """
     extras: list[dict[str, bytes] | None] = [_members(text) for text in _one_array(table, EXTRA).to_pylist()]
     names = [".".join((*above, name)) for name in (column.name, *column.aliases)]
     found: dict[int, str] = {}
@@ -183,14 +204,14 @@ def _with_column(table: pa.Table, above: _Place, column: Column) -> pa.Table:
         extra = extras[row] or {}
         del extra[found[row]]
         extra.update({".".join((*above, name)): value for name, value in unknown.get(row, {}).items()})
+    lost_count = sum(row in stood.get(found[row], ()) for row in found.keys() - set(kept))
     table = _with_extras(table, extras)
-    if not above:
-        held = table.schema.get_field_index(column.name)
-        return table.append_column(column.name, values) if held < 0 else table.set_column(held, column.name, values)
-    outer = _one_array(table, above[0])
-    return table.set_column(
-        table.schema.get_field_index(above[0]), above[0], _with_field(outer, above[1:], column.name, values)
-    )
+    name = above[0] if above else column.name
+    if above:
+        values = _with_field(_one_array(table, name), above[1:], column.name, values)
+    held = table.schema.get_field_index(name)
+    table = table.append_column(name, values) if held < 0 else table.set_column(held, name, values)
+    return table, lost_count
 
 
 def _with_extras(table: pa.Table, extras: Iterable[Mapping[str, bytes] | None]) -> pa.Table:
@@ -232,11 +253,11 @@ def _with_no_others(outer: Array, column: Column) -> Array:
     return pa.StructArray.from_arrays(list(fields.values()), names=list(fields), mask=outer.is_null())
 
 
-def _filled_lists(lists: Array, column: Column) -> Array:
+def _filled_lists(lists: Array, column: Column, lost: Lost, path: str) -> Array:
     """The same lists with every field in their elements."""
     elements = pc.list_flatten(lists)
     table = pa.table({field.name: pc.struct_field(elements, field.name) for field in elements.type})
-    filled = _filled(table, column.columns, (EXTRA,))
+    filled = _filled(table, column.columns, (EXTRA,), lost, path)
     inner = pa.StructArray.from_arrays(
         [_one_array(filled, name) for name in filled.column_names], names=filled.column_names, mask=elements.is_null()
     )

@@ -42,7 +42,8 @@ def rebuild(data_dir: Path, catalogue: Catalogue, now: datetime) -> Rebuilt:
     It takes the place of the generation of the newest accepted run; whoever has that one open keeps it.
 
     Raises:
-        ConfigError: there is nothing to build from.
+        ConfigError: there is nothing to build from, or a column's type does not hold what stands in it; readers keep
+            what they have.
         StoredDataDamaged: a snapshot is not what was written; readers keep what they have.
     """
     with run_lock(data_dir, _NAME, now):

@@ -37,6 +37,7 @@ def standing(night: Night) -> Base:
     A run that was sealed but not published is published now.
 
     Raises:
+        ConfigError: the catalogue has changed, and a column's type does not hold what stands in it.
         StoredDataDamaged: the file that readers have is not the one that was finished, or a log lies beside it.
     """
     manifests, data_dir = night.base.manifests, night.data_dir

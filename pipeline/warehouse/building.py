@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +16,9 @@ from pathlib import Path
 import duckdb
 
 from pipeline.checks import Figures
+from pipeline.decode import Lost
 from pipeline.durable import SEALED_MODE, storing, sync
-from pipeline.errors import LocalAccess, StoredDataDamaged, VersionMismatch
+from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged, VersionMismatch
 from pipeline.model import CheckResult
 from pipeline.resources import Resource
 from pipeline.tables import Table, all_tables, tables_of
@@ -66,6 +68,7 @@ def build(
              for versions that no longer hold; `history`: views of both; `meta`
 
     Raises:
+        ConfigError: values that stood in a column do not fit the type that the catalogue gives it now.
         LocalResource: disk, quota or memory ran out.
         LocalAccess: a file or folder cannot be used, or `target` exists.
         StoredDataDamaged: a part cannot be read or does not hold what the catalogue says; the base is damaged.
@@ -197,15 +200,16 @@ def _fold(
     if is_new:
         layout.create(connection, tables)
         meta.describe(connection, tables)
-    fit_now = 0
+    fit_now, lost = 0, Counter[str]()
     for given in runs:
         run = with_what_fits_now(given, spill)
         fit_now += len(given.facts.quarantined) - len(run.facts.quarantined)
-        applied, rows = _apply_run(connection, tables, run, spill)
+        applied, rows = _apply_run(connection, tables, run, spill, lost)
         meta.show(connection, run, sha256)
         connection.execute("COMMIT").fetchall()
         connection.execute("BEGIN").fetchall()
     connection.execute("COMMIT").fetchall()
+    _refuse_lost(lost)
     problems = audit.key_problems(connection, tables, since=first)
     return Built(
         path=target,
@@ -223,12 +227,12 @@ def _fold(
 
 
 def _apply_run(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], run: RunParts, spill: Path
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], run: RunParts, spill: Path, lost: Lost
 ) -> tuple[list[Applied], meta.Rows]:
     applied, at = [], meta.next_instant(connection, run)
     for one in run.parts:
         with working(f"load · {one.resource.name}"):
-            files = in_todays_form(one, run, spill)
+            files = in_todays_form(one, run, spill, lost)
             applied.append(
                 apply(connection, one.resource, files, run.deleted, run_id=run.run_id, at=at, is_shared=one.is_shared)
             )
@@ -247,6 +251,23 @@ def _apply_run(
     )
     meta.add_run(connection, run, at, applied, rows)
     return applied, rows
+
+
+def _refuse_lost(lost: Lost) -> None:
+    """No value leaves its column because the column's type became narrower: it would be NULL where readers had it."""
+    if not lost:
+        return
+    told = [
+        f"1 value of {field} does not fit its column"
+        if count == 1
+        else f"{count:,} values of {field} do not fit its column"
+        for field, count in sorted(lost.items())
+    ]
+    raise ConfigError.of_many(
+        told,
+        where="load · the types in the resource file (api.resources)",
+        do="give the column a type that holds them, `text` at the widest, or use the resource file from before",
+    )
 
 
 def _period_of(resources: Mapping[str, Resource], name: str) -> Period | None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from pipeline.decode import DecodedAgain, add_notes, decode_again, is_todays, lacks_columns, refit
+from pipeline.decode import DecodedAgain, Lost, add_notes, decode_again, is_todays, lacks_columns, refit
 from pipeline.durable import storing
 from pipeline.errors import StoredDataDamaged
 from pipeline.model import Quarantined
@@ -64,11 +64,12 @@ def _told_again(facts: RunFacts, fit: Sequence[DecodedAgain], rest: Sequence[Qua
     )
 
 
-def in_todays_form(parts: Parts, run: RunParts, folder: Path) -> tuple[Path, ...]:
+def in_todays_form(parts: Parts, run: RunParts, folder: Path, lost: Lost) -> tuple[Path, ...]:
     """A run's parts with every column of the catalogue: each as it is, or in `folder` with the missing ones filled.
 
     A column of another type is typed anew, and one that is gone set aside, if another catalogue typed the run; if not,
-    another type is damage, and the load says so.
+    another type is damage, and the load says so. What does not fit a column that took over from another is added to
+    `lost`, by resource and field.
 
     Raises:
         StoredDataDamaged: a part cannot be read.
@@ -81,13 +82,13 @@ def in_todays_form(parts: Parts, run: RunParts, folder: Path) -> tuple[Path, ...
             if not set(resource.identity) <= set(schema.names):
                 raise StoredDataDamaged(f"a part lacks the key of {resource.name}", where=str(file))
             is_other = lacks_columns(schema, resource) or (run.is_typed_otherwise and not is_todays(schema, resource))
-            ready.append(_refitted(file, resource, folder, only) if is_other else file)
+            ready.append(_refitted(file, resource, folder, only, lost) if is_other else file)
         except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(file)) from error
     return tuple(ready)
 
 
-def _refitted(file: Path, resource: Resource, folder: Path, only: str | None) -> Path:
+def _refitted(file: Path, resource: Resource, folder: Path, only: str | None, lost: Lost) -> Path:
     """The rows of the file, or only those of one run, written anew."""
     target = folder / f"{resource.name}-{file.parent.name}-{file.name}"
     writer: pq.ParquetWriter | None = None
@@ -97,7 +98,8 @@ def _refitted(file: Path, resource: Resource, folder: Path, only: str | None) ->
             tables = (pa.Table.from_batches([step]) for step in steps)
             for table in tables if opened.metadata.num_rows else [opened.schema_arrow.empty_table()]:
                 wanted = table if only is None else table.filter(pc.equal(table.column(RUN_ID), only))
-                filled = refit(wanted, resource)
+                filled, unfit = refit(wanted, resource)
+                lost.update({f"{resource.name}.{field}": count for field, count in unfit.items()})
                 writer = writer or pq.ParquetWriter(target, filled.schema, store_schema=False)
                 writer.write_table(filled)
     finally:

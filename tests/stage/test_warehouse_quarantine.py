@@ -20,6 +20,7 @@ from warehouse_parts import facts
 
 from pipeline import warehouse
 from pipeline.decode import add_notes, decode_pages
+from pipeline.errors import ConfigError
 from pipeline.model import Page, Quarantined, ResourceResult, Walk
 from pipeline.resources import Catalogue, parse_catalogue
 from pipeline.totals import add_totals
@@ -189,6 +190,27 @@ def test_nothing_is_tried_again_while_the_catalogue_is_the_same(tmp_path: Path):
     assert len(rows(old, "FROM meta.quarantine")) == 7
     assert warehouse.fits(old.path, OLD)
     assert not warehouse.fits(old.path, NEW)
+
+
+NARROW = parse_catalogue(TEXT.replace('fee = { type = "money"', 'fee = { type = "decimal(9,1)"'), "test")
+
+
+def test_a_column_that_became_too_narrow_is_refused_with_field_and_count(tmp_path: Path):
+    """Over all runs, versions that no longer hold among them: no value is NULL where readers had it. No file is left."""
+    history = (
+        Served(0, [[claim("a", 1, fee="0.25"), claim("b", 1, fee="0.5"), claim("c", 1, fee="1.125")]]),
+        Served(1, [[claim("a", 1, at=9, fee="0.2"), claim("d", 1, fee="-1000.01")]]),
+    )
+    runs = [as_read(tmp_path, one, OLD, today=NARROW) for one in history]
+    with pytest.raises(ConfigError) as caught:
+        built(tmp_path, "narrow", runs)
+    assert caught.value.what == "3 values of claim.fee do not fit its column"
+    assert "resource file" in caught.value.where
+    assert not (tmp_path / "narrow.duckdb").exists()
+    with pytest.raises(ConfigError, match=r"^1 value of claim\.fee does not fit its column$"):
+        built(tmp_path, "narrow", runs[1:])
+    assert rows(built(tmp_path, "wide", [as_read(tmp_path, one, OLD, today=NEW) for one in history]),
+                "SELECT count(fee) FROM history.claim") == [(5,)]  # fmt: skip
 
 
 def test_an_alias_alone_makes_another_file(tmp_path: Path):

@@ -184,3 +184,32 @@ def test_the_command_says_how_many_fit_now(place: Place, prospend, site_file: Pa
         assert connection.execute("SELECT from_date FROM prospend.claim WHERE id = 'bad-1'").fetchall() == [
             ("the first of June",)
         ]
+
+
+def test_a_column_that_became_too_narrow_stops_the_rebuild_and_the_night(place: Place, prospend, site_file: Path):
+    """Both say which field and how many values; no call is made, and readers keep what they have, every value of it."""
+    place.night()
+    held = (
+        "SELECT count(exchange_rate), count(*) FILTER (exchange_rate <> round(exchange_rate, 2)) FROM history.expense"
+    )
+    before, ((_, unfit),) = contents(place.data_dir), place.rows(held)
+    assert isinstance(unfit, int)
+    assert unfit > 1
+    own, text = place.wider.with_name("narrow.toml"), default_path().read_text()
+    wide, narrow = (f'exchangeRate = {{ type = "decimal(18,{places})"' for places in (8, 2))
+    head, lines = text.split("[resource.expense.column]\n")
+    assert wide in lines
+    own.write_text(f"{head}[resource.expense.column]\n{lines.replace(wide, narrow, 1)}")
+    site_file.write_text(site_file.read_text().replace("[api]\n", f'[api]\nresources = "{own}"\n'))
+
+    place.sandbox.journal.clear()
+    for command in ("rebuild", "run"):
+        done = prospend(command, "--config", site_file)
+        assert done.code == 10, done.err
+        assert f"{unfit:,} values of expense.exchangeRate do not fit its column" in done.err
+        assert "use the resource file from before" in done.err
+        assert contents(place.data_dir) == before
+    assert place.sandbox.journal.counts.requests == 0
+    site_file.write_text(site_file.read_text().replace(str(own), str(place.wider)))
+    assert prospend("rebuild", "--config", site_file).code == 0
+    assert place.rows(held)[0][1] == unfit
