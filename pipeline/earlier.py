@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import warehouse
 from pipeline.model import EarlierRunUnfinished, Observe, run_order
 from pipeline.ops import records, runs
-from pipeline.snapshot import Began, Left, left_by_earlier, sealed_runs, sweep, why_not
+from pipeline.snapshot import Began, Left, left_by_earlier, newest_accepted, sealed_runs, sweep, why_not
 
 
 def judged(data_dir: Path, began: Began, *, within_s: int, max_bytes: int) -> tuple[tuple[Left, str], ...]:
@@ -49,7 +49,9 @@ def tidy(data_dir: Path, run_id: str, lefts: Sequence[tuple[Left, str]], observe
     warehouse.sweep(data_dir / "warehouse")
     ids = {one for one in unsealed if runs.is_run_id(one)}  # a rebuild or an erasure that was killed is no run
     killed = records.unrecorded(data_dir, {*ids, *pages, *sealed_runs(data_dir)} - {run_id})
+    newest = newest_accepted(data_dir) if killed else None  # it was not built on yet, or its record would stand
     for earlier_id in sorted({*killed, *pages}, key=run_order):
         if earlier_id in killed:
-            records.save(data_dir, runs.report_of_unfinished(data_dir, earlier_id))
+            is_sealed = newest is not None and newest["run_id"] == earlier_id
+            records.save(data_dir, runs.report_of_unfinished(data_dir, earlier_id, is_sealed=is_sealed))
         observe(EarlierRunUnfinished(earlier_id, earlier_id in killed, *pages.get(earlier_id, (0, ""))))

@@ -366,7 +366,7 @@ Outcome = Literal["published", "refused", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The result of a run, as `run --json` prints it."""
+    """The result of a run, as `run --json` prints it; `calls_used` is None of one that ended without a word."""
 
     run_id: str
     outcome: Outcome
@@ -375,7 +375,7 @@ class RunReport:
     finished_at: datetime
     warehouse: str | None
     calls_planned: int | None
-    calls_used: int
+    calls_used: int | None
     resources: tuple[ResourceResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     error: ErrorLines | None = None

@@ -217,15 +217,14 @@ def _print_runs(document: dict[str, Any]) -> None:
         started, finished = (datetime.fromisoformat(one[key]) for key in ("started_at", "finished_at"))
         rows = sum(resource["rows"] for resource in one["resources"].values())
         told = one["error"]["what"] if one["error"] else ""
-        seconds = f"{(finished - started).total_seconds():.1f}"
+        counted = [f"{(finished - started).total_seconds():.1f}", f"{rows:,}"]
+        is_silent = one["calls"]["used"] is None  # killed: nobody counted
         cells.append(
             [
                 one["run_id"],
                 one["outcome"],
                 str(one["exit_code"]),
-                seconds,
-                f"{rows:,}",
-                f"{one['calls']['used']:,}",
+                *(["?"] * 3 if is_silent else [*counted, f"{one['calls']['used']:,}"]),
                 told,
             ]
         )

@@ -85,19 +85,26 @@ def is_published(data_dir: Path, run_id: str) -> bool:
     return published.exists() and pointer_of(data_dir).resolve() == published.resolve()
 
 
-def report_of_unfinished(data_dir: Path, run_id: str) -> RunReport:
-    """The record of a run that was killed before it could write its own; when it ended is not known."""
+def report_of_unfinished(data_dir: Path, run_id: str, *, is_sealed: bool) -> RunReport:
+    """The record of a run that was killed before it could write its own; when it ended is not known.
+
+    Args:
+        data_dir: the data folder.
+        run_id: of the run.
+        is_sealed: its data is sealed and accepted: what comes after it builds on it.
+    """
     try:
         started_at = started_at_of(run_id)
     except ValueError:
         started_at = datetime.fromtimestamp(0, UTC)
     if is_published(data_dir, run_id):
         published = str(generation_of(data_dir, run_id))
-        return RunReport(run_id, "published", EXIT_PUBLISHED, started_at, started_at, published, None, 0)
+        return RunReport(run_id, "published", EXIT_PUBLISHED, started_at, started_at, published, None, None)
+    sealed = "sealed, not published: " if is_sealed else ""
     told = ErrorLines(
-        what="the run ended without a word: it was killed, or the machine stopped",
+        what=f"{sealed}the run ended without a word: it was killed, or the machine stopped",
         where=f"run {run_id}",
-        state="nothing of it was published",
+        state="what it read counts: the next run publishes it" if is_sealed else "nothing of it was published",
         do="nothing: a later run has tidied up",
     )
-    return RunReport(run_id, "failed", _KILLED, started_at, started_at, None, None, 0, error=told)
+    return RunReport(run_id, "failed", _KILLED, started_at, started_at, None, None, None, error=told)

@@ -151,7 +151,10 @@ def test_kill_9_needs_no_repair(prospend, site_file: Path, tmp_path: Path, earli
     assert done.code == 0, done.err
     assert "did not finish" in done.err
     killed = json.loads(prospend("status", "--json", "--data", data_dir).out)["runs"][1]
-    assert (killed["outcome"], killed["exit_code"]) == ("failed", 137)
+    assert (killed["outcome"], killed["exit_code"], killed["calls"]["used"]) == ("failed", 137, None)
+    assert killed["error"]["what"].startswith("sealed, not published: ") == (stage == "publish")
+    (row,) = (line for line in prospend("status", "--data", data_dir).out.splitlines() if "without a word" in line)
+    assert row.split()[1:6] == ["failed", "137", "?", "?", "?"]
     assert run_ids(data_dir) != before
     assert not any((data_dir / "staging").iterdir())
     assert all(path.stem[0].isdigit() for path in (data_dir / "warehouse").iterdir())
