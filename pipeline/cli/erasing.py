@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Forget people: in all snapshots and warehouse files, and in what is read from now on.")
 @click.argument("person_ids", nargs=-1, metavar="[PERSON_ID]...")
-@click.option("--file", "listed", type=click.File("r"), help="A file with one id a line, - for standard input.")
+@click.option("--file", "listed", type=click.File("rb"), help="A file with one id a line, - for standard input.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be rewritten and removed.")
 @shared
 def erase(
     person_ids: tuple[str, ...],
-    listed: Iterable[str] | None,
+    listed: BinaryIO | None,
     dry_run: bool,
     config: Path | None,
     data: Path | None,
@@ -56,7 +56,7 @@ def erase(
     from pipeline.night.erasing import forget, plan_forgetting
     from pipeline.resources import read_catalogue
 
-    wanted = [one for one in (*person_ids, *(line.strip() for line in listed or ())) if one]
+    wanted = _ids(person_ids, listed)
     if not wanted:
         raise ConfigError("nobody is named", where="command line", do="name ids, or a file with ids by --file")
     folder = existing(data_folder(config, data))
@@ -67,6 +67,22 @@ def erase(
         click.echo(json.dumps(_document(done, dry_run=dry_run), indent=2))
     else:
         _print(done, dry_run=dry_run, quiet=quiet)
+
+
+def _ids(person_ids: Sequence[str], listed: BinaryIO | None) -> list[str]:
+    """The ids that are given, without what editors and spreadsheets put around them."""
+    from pipeline.errors import ConfigError
+
+    try:
+        lines = listed.read().decode("utf-8").splitlines() if listed else []
+    except UnicodeDecodeError:
+        raise ConfigError("the list of ids is not UTF-8", where="--file", do="save the file as UTF-8") from None
+    found = [one.replace("\ufeff", "").strip() for one in (*person_ids, *lines)]
+    if not all(one.isprintable() for one in found):
+        raise ConfigError(
+            "an id holds characters that cannot be printed", where="ids given", do="save the file as UTF-8"
+        )
+    return [one for one in found if one]
 
 
 def _document(done: Forgotten, *, dry_run: bool) -> dict[str, object]:

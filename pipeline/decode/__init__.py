@@ -2,7 +2,17 @@
 
 from pipeline.decode.again import DecodedAgain, decode_again, quarantined_key
 from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
-from pipeline.decode.erasing import NOTHING, Erased, Owners, erase, erase_quarantined, owned, owned_quarantined
+from pipeline.decode.erasing import (
+    NOTHING,
+    Erased,
+    Owners,
+    erase,
+    erase_quarantined,
+    named,
+    named_quarantined,
+    owned,
+    owned_quarantined,
+)
 from pipeline.decode.fingerprints import fingerprint
 from pipeline.decode.pages import Decoded, add_notes, decode_pages
 from pipeline.decode.refit import Lost, Refitted, is_todays, lacks_columns, refit
@@ -32,6 +42,8 @@ __all__ = [
     "fingerprint",
     "is_todays",
     "lacks_columns",
+    "named",
+    "named_quarantined",
     "newest_by_company",
     "owned",
     "owned_quarantined",

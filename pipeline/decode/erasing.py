@@ -81,6 +81,17 @@ def owned(table: pa.Table, resource: Resource, erased: Erased) -> dict[tuple[str
     return {tuple(key): name for *key, name in zip(*columns, strict=True)}
 
 
+def named(table: pa.Table, resource: Resource, erased: Erased) -> set[str]:
+    """The listed people whose ids stand in some rows, by made-up name."""
+    return set(_named(table, resource.columns, erased))
+
+
+def named_quarantined(one: Quarantined, catalogue: Catalogue, erased: Erased) -> set[str]:
+    """The same of a record that did not fit."""
+    resource = catalogue[one.resource] if one.resource in catalogue.names else None
+    return {name for text in _id_texts(one.raw, resource) if (name := erased.listed(text)) is not None}
+
+
 def erase_quarantined(
     one: Quarantined, catalogue: Catalogue, erased: Erased, above: Mapping[str, Owners]
 ) -> Quarantined:
@@ -146,8 +157,7 @@ def _values(before: Array, column: Column, who: Array, erased: Erased) -> tuple[
     """The values of one column, and in which rows something inside them tells of somebody."""
     if column.kind is Kind.LIST and pa.types.is_list(before.type):
         elements, rows = pc.list_flatten(before), pc.list_parent_indices(before)
-        kind = column.item or Column(column.name, Kind.OBJECT, "", "inferred", columns=column.columns)
-        inner, inside = _values(elements, kind, who.take(rows), erased)
+        inner, inside = _values(elements, _element_of(column), who.take(rows), erased)
         ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(before), 0)).cast(pa.int32())
         offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
         after = pa.ListArray.from_arrays(offsets, inner, type=before.type, mask=before.is_null())
@@ -162,6 +172,27 @@ def _values(before: Array, column: Column, who: Array, erased: Erased) -> tuple[
     if column.kind is not Kind.TEXT or before.type != pa.string():  # typed by another catalogue
         return _emptied(before, is_theirs), is_theirs
     return pc.if_else(pc.and_(is_theirs, pc.is_valid(before)), who, before), is_theirs
+
+
+def _named(table: pa.Table, columns: Sequence[Column], erased: Erased) -> Iterator[str]:
+    for column in columns:
+        if column.name in table.column_names and _is_marked(column, ("id",)):
+            yield from _named_by(_one_array(table, column.name), column, erased)
+
+
+def _named_by(values: Array, column: Column, erased: Erased) -> Iterator[str]:
+    if column.kind is Kind.LIST and pa.types.is_list(values.type):
+        yield from _named_by(pc.list_flatten(values), _element_of(column), erased)
+    elif column.kind is Kind.OBJECT and pa.types.is_struct(values.type):
+        fields = {field.name: pc.struct_field(values, field.name) for field in values.type}
+        yield from _named(pa.table(fields), column.columns, erased)
+    elif column.personal == "id":
+        yield from pc.unique(_names(values, erased)).drop_null().to_pylist()
+
+
+def _element_of(column: Column) -> Column:
+    """What one element of a list is."""
+    return column.item or Column(column.name, Kind.OBJECT, "", "inferred", columns=column.columns)
 
 
 def _emptied(before: Array, where: Array) -> Array:
@@ -212,13 +243,16 @@ def _one_array(table: pa.Table, name: str) -> Array:
 
 
 def _names_nobody(raw: bytes, resource: Resource | None, erased: Erased) -> bool:
-    """Whether no listed person is named: where ids stand if it can be read, else anywhere."""
+    """Whether no listed person is named."""
+    return not any(erased.listed(one) for one in _id_texts(raw, resource))
+
+
+def _id_texts(raw: bytes, resource: Resource | None) -> Iterator[str]:
+    """What may be the id of a person: where ids stand if that can be read, else anything."""
     document = _document(raw)
     if not isinstance(document, _Members) or resource is None:
-        found: Iterator[str] = ((text or number).decode(errors="replace") for text, number in _TOKEN.findall(raw))
-    else:
-        found = _texts_at(document, frozenset(_id_names(resource.columns)))
-    return not any(erased.listed(one) for one in found)
+        return ((text or number).decode(errors="replace") for text, number in _TOKEN.findall(raw))
+    return _texts_at(document, frozenset(_id_names(resource.columns)))
 
 
 def _id_names(columns: Sequence[Column]) -> Iterator[str]:

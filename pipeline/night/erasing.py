@@ -28,6 +28,7 @@ from pipeline.ops.lock import run_lock
 from pipeline.resources import Catalogue, Kind, Resource, snake_case
 from pipeline.snapshot import Staging
 from pipeline.warehouse import DuckDB
+from pipeline.written import shown_name
 
 _NAME = "erase"
 
@@ -59,6 +60,7 @@ def plan_forgetting(
     with run_lock(data_dir, _NAME, now):
         _refuse_hopeless(data_dir, catalogue)
         known = snapshot.erased_people(data_dir) or Erased(new_key(snapshot.KEY_BYTES))
+        _refuse_strangers(data_dir, catalogue, person_ids, known)
         names = tuple(sorted({known.name_of(one) for one in person_ids}))
         plan = upkeep.plan_erasure(data_dir, catalogue, Erased(known.key, known.names | set(names)))
         return _told(data_dir, plan, names, was_done=known.names >= set(names) and not _is_waiting(data_dir, names))
@@ -82,11 +84,14 @@ def forget(
         new_key: makes the key that ids are hashed with, once.
 
     Raises:
-        ConfigError: the catalogue marks nothing as personal, or there is a warehouse that cannot be made again.
+        ConfigError: an id stands nowhere, nothing is stored, the catalogue marks nothing as personal, or there is a
+            warehouse that cannot be made again; nobody is listed.
         StoredDataDamaged: something stored is not what was written; it cannot be rewritten, so they are not gone.
     """
     with run_lock(data_dir, _NAME, now):
         _refuse_hopeless(data_dir, catalogue)
+        known = snapshot.erased_people(data_dir) or Erased(new_key(snapshot.KEY_BYTES))
+        _refuse_strangers(data_dir, catalogue, person_ids, known)
         erased, names = snapshot.list_people(data_dir, person_ids, at=now.isoformat(), new_key=new_key)
         with _unfinished_told():
             return _forgotten(data_dir, catalogue, erased, names, now)
@@ -195,6 +200,25 @@ def _refuse_hopeless(data_dir: Path, catalogue: Catalogue) -> None:
             where=str(data_dir),
             state="nothing was changed",
             do="run `prospend run --full`, then erase",
+        )
+    if not snapshot.sealed_runs(data_dir):
+        raise ConfigError("nothing is stored yet", where=str(data_dir), do="run `prospend run`, then erase")
+
+
+def _refuse_strangers(data_dir: Path, catalogue: Catalogue, person_ids: Sequence[str], known: Erased) -> None:
+    """Every id is somebody's: a mistyped one would be listed and proven gone, and the person would stay.
+
+    Raises:
+        ConfigError: some are nobody's.
+    """
+    asked = {known.name_of(one): one for one in person_ids}
+    new = frozenset(asked) - known.names
+    found = upkeep.people_named(data_dir, catalogue, Erased(known.key, new)) if new else new
+    if strangers := sorted(asked[one] for one in new - found):
+        raise ConfigError(
+            f"no record names {len(strangers):,} of the {len(asked):,} ids given",
+            where=f"ids {', '.join(repr(shown_name(one)) for one in strangers)}",
+            do="give user ids as in claimant_id or claim_approver.id",
         )
 
 

@@ -15,7 +15,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import snapshot
-from pipeline.decode import Erased, Owners, erase, erase_quarantined, owned, owned_quarantined
+from pipeline.decode import (
+    Erased,
+    Owners,
+    erase,
+    erase_quarantined,
+    named,
+    named_quarantined,
+    owned,
+    owned_quarantined,
+)
 from pipeline.errors import ConfigError
 from pipeline.model import Quarantined
 from pipeline.resources import Catalogue
@@ -43,15 +52,7 @@ def plan_erasure(data_dir: Path, catalogue: Catalogue, erased: Erased) -> Erasur
         StoredDataDamaged: a file is not what was sealed.
         VersionMismatch: a newer version of this program wrote something of it.
     """
-    manifests = [snapshot.manifest_of(data_dir, run_id) for run_id in snapshot.sealed_runs(data_dir)]
-    files = files_of(data_dir, manifests, snapshot.rewrites(data_dir))
-    if unknown := sorted(files.keys() - set(catalogue.names) - {QUARANTINE, PAGES, DELETED}):
-        raise ConfigError(
-            f"there are snapshots of {', '.join(unknown)}, of which the resource file says nothing",
-            where=catalogue.source,
-            state="what is personal in them is not known; nothing was rewritten",
-            do="put these resources back into the file that api.resources names, then erase again",
-        )
+    files = _files(data_dir, catalogue)
     theirs = _theirs(data_dir, catalogue, erased, files)
     forgotten = _forgotten(catalogue, erased, theirs)
     found, rows = [], Counter[str]()
@@ -65,6 +66,24 @@ def plan_erasure(data_dir: Path, catalogue: Catalogue, erased: Erased) -> Erasur
                 found.append(NewFile(name, (file,)))
                 rows[name] += count
     return ErasurePlan(tuple(found), dict(rows), theirs)
+
+
+def people_named(data_dir: Path, catalogue: Catalogue, erased: Erased) -> frozenset[str]:
+    """Those who are to be forgotten, by made-up name, whose ids stand in any sealed run. Reads only.
+
+    Raises:
+        ConfigError, StoredDataDamaged, VersionMismatch: as `plan_erasure`.
+    """
+    files = _files(data_dir, catalogue)
+    found: set[str] = set()
+    for name in (*concerned(catalogue), QUARANTINE):
+        for table in chain.from_iterable(snapshot.sound_tables(data_dir, file) for file in files.get(name, ())):
+            if name == QUARANTINE:
+                records = map(snapshot.quarantined_of, table.to_pylist())
+                found.update(*(named_quarantined(one, catalogue, erased) for one in records))
+            else:
+                found |= named(table, catalogue[name], erased)
+    return frozenset(found)
 
 
 def concerned(catalogue: Catalogue) -> tuple[str, ...]:
@@ -94,6 +113,20 @@ def theirs_in(
         if one.resource in found:
             found[one.resource].update(owned_quarantined(one, catalogue[one.resource], erased))
     return found
+
+
+def _files(data_dir: Path, catalogue: Catalogue) -> Mapping[str, Sequence[OldFile]]:
+    """The files of every sealed run, by name; of all that holds rows the catalogue has to say what is personal."""
+    manifests = [snapshot.manifest_of(data_dir, run_id) for run_id in snapshot.sealed_runs(data_dir)]
+    files = files_of(data_dir, manifests, snapshot.rewrites(data_dir))
+    if unknown := sorted(files.keys() - set(catalogue.names) - {QUARANTINE, PAGES, DELETED}):
+        raise ConfigError(
+            f"there are snapshots of {', '.join(unknown)}, of which the resource file says nothing",
+            where=catalogue.source,
+            state="what is personal in them is not known; nothing was rewritten",
+            do="put these resources back into the file that api.resources names, then erase again",
+        )
+    return files
 
 
 def _theirs(

@@ -16,6 +16,8 @@ from pipeline.decode import (
     decode_pages,
     erase,
     erase_quarantined,
+    named,
+    named_quarantined,
     owned,
     owned_quarantined,
 )
@@ -51,6 +53,15 @@ def claim(key: str, person: str, **fields: Any) -> dict[str, Any]:
         "transactionTotals": [AMOUNT],
         **fields,
     }
+
+
+def test_listed_people_are_found_wherever_ids_stand():
+    """In a record and in its lists, by id or made-up name; in records that did not fit; never a name in a text."""
+    both = Erased(KEY, frozenset({GONE, Erased(KEY).name_of("9")}))
+    rows = table_of(CLAIM, claim("a", "8", approvers=[{"id": "7"}, {"id": GONE}], summary="9"))
+    assert named(rows, CLAIM, both) == {GONE}
+    misfit = Quarantined("claim", (), 0, 0, "", "", b'{"id":"a","approvers":[{"id":9}],"summary":"7"}', AT)
+    assert named_quarantined(misfit, CATALOGUE, both) == {Erased(KEY).name_of("9")}
 
 
 def test_what_is_theirs_gets_a_made_up_name_and_the_rest_stays():

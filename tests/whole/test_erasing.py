@@ -174,4 +174,29 @@ def test_what_cannot_be_erased_is_refused_and_nothing_is_listed(earlier_night: P
         forget(data_dir, UNMARKED, ["1"], AT, new_key=new_key)
     assert prospend("erase", "--data", data_dir).lines["WHAT"].endswith("nobody is named")
     assert prospend("erase", "1", "--data", tmp_path / "nowhere").code == 10
+    (tmp_path / "empty").mkdir()
+    assert prospend("erase", "1", "--data", tmp_path / "empty").lines["WHAT"].endswith("nothing is stored yet")
     assert not (data_dir / "erasures").exists()
+
+
+@pytest.mark.parametrize("dry_run", [("--dry-run",), ()])
+def test_an_id_that_nobody_has_is_refused_and_nobody_is_listed(earlier_night: Path, tmp_path: Path, prospend, dry_run):
+    """A mistyped one would be proven gone while the person stays."""
+    data_dir = Path(shutil.copytree(earlier_night, tmp_path / "data", symlinks=True))
+    refused = prospend("erase", *dry_run, somebody(data_dir).id, "40x7", "--data", data_dir)
+    assert (refused.code, refused.lines["WHERE"]) == (10, "ids '40x7'")
+    assert refused.lines["WHAT"].endswith("no record names 1 of the 2 ids given")
+    assert not (data_dir / "erasures").exists()
+
+
+def test_ids_are_taken_from_what_spreadsheets_save(earlier_night: Path, tmp_path: Path, prospend):
+    """Spaces around and a byte order mark are no part of an id; another encoding than UTF-8 is refused, exit 10."""
+    person, path = somebody(earlier_night), tmp_path / "people.txt"
+    ask = ("erase", "--dry-run", "--data", earlier_night, "--file", path)
+    for text, encoding in ((f" {person.id}\t\r\n\r\n", "utf-8-sig"), (person.id, "utf-8")):
+        path.write_bytes(text.encode(encoding))
+        assert prospend(*ask).code == 0
+    for encoding in ("utf-16", "utf-16-le"):
+        path.write_bytes(person.id.encode(encoding))
+        refused = prospend(*ask)
+        assert (refused.code, refused.lines["DO"]) == (10, "save the file as UTF-8")
