@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from pipeline.cli.options import catalogue_of, data_folder, existing, shared
+from pipeline.cli.text import counted
 
 if TYPE_CHECKING:
     from pipeline.night.erasing import Forgotten
@@ -48,7 +49,8 @@ def erase(
     removed. Later nights put the same made-up name in place of what they read. The proof stands in erasures/. An
     erasure cannot be taken back.
 
-    Not reached: backups and other copies, files that a reader has open, what other people wrote of them in free text.
+    Not reached: backups and other copies, files that a reader has open, what other people wrote of them in free text,
+    and names without an id, as in prospend.expense_recipient: where a colleague's record names them, the name stays.
     """
     import secrets
 
@@ -66,6 +68,8 @@ def erase(
     if as_json:
         click.echo(json.dumps(_document(done, dry_run=dry_run), indent=2))
     else:
+        if dry_run:  # never of what was done: that is kept, in logs
+            click.echo(f"ids given: {', '.join(wanted)}")
         _print(done, dry_run=dry_run, quiet=quiet)
 
 
@@ -100,15 +104,17 @@ def _document(done: Forgotten, *, dry_run: bool) -> dict[str, object]:
 def _print(done: Forgotten, *, dry_run: bool, quiet: bool) -> None:
     if not quiet:
         for name, count in done.rows.items():
-            click.echo(f"{name}: {count:,} rows tell of them")
-    who = f"{len(done.people):,} people" if dry_run else ", ".join(done.people)
+            click.echo(f"{name}: {counted(count, 'row')} {'tells' if count == 1 else 'tell'} of them")
+    people = counted(len(done.people), "person", "people")
     if done.was_done:
-        click.echo(f"{who}: erased before, nothing is left")
+        click.echo(f"{people} erased before, nothing is left")
         return
-    are, removed = ("would be", "would be removed") if dry_run else ("are", "removed")
-    click.echo(f"{who}: {are} erased from {done.file_count:,} snapshot files")
-    click.echo(
-        f"{len(done.generations):,} older warehouse files {removed}; the newest is made again from the snapshots"
-    )
+    is_one = len(done.people) == 1
+    are, removed = ("would be", "would be removed") if dry_run else ("is" if is_one else "are", "removed")
+    click.echo(f"{people} {are} erased from {counted(done.file_count, 'snapshot file')}")
+    older = counted(len(done.generations), "older warehouse file")
+    click.echo(f"{older} {removed}; the newest is made again from the snapshots")
     if not dry_run:
-        click.echo("backups, copies and files that a reader has open are not reached")
+        click.echo(f"made-up names: {', '.join(done.people)}")
+        click.echo("not reached: backups, copies and files that a reader has open; names without an id, as in")
+        click.echo("expense_recipient where a colleague's record names them")

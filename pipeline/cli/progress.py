@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from pipeline.cli.text import counted
 from pipeline.model import (
     EarlierRunUnfinished,
     ErasureEnded,
@@ -119,7 +120,7 @@ def _notice(event: Notice) -> str:
     if isinstance(event, QuarantineLeft):
         return fits_now(event.record_count)
     if isinstance(event, ErasureEnded):
-        people = "1 person" if event.people_count == 1 else f"{event.people_count:,} people"
+        people = counted(event.people_count, "person", "people")
         return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
     if isinstance(event, TokenAgeing):
         return f"{event.warning}; `prospend token show --renewal` tells how"

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from pipeline.cli.text import aligned, visible
+from pipeline.cli.text import aligned, counted, visible
 from pipeline.durable import storing
 from pipeline.errors import ConfigError, TokenError
 
@@ -194,7 +194,7 @@ def print_status(document: dict[str, Any]) -> None:
         click.echo(f"{name}: data as at {as_at:%Y-%m-%d %H:%M %Z}, {document['age_hours']:.1f} hours old")
         click.echo(f"warehouse: {document['warehouse']} ({rows:,} rows in {len(document['tables'])} tables)")
     if waiting := document["erasures_pending"]:
-        people = "1 person" if waiting == 1 else f"{waiting:,} people"
+        people = counted(waiting, "person", "people")
         click.echo(f"an erasure of {people} is not finished: the next run ends it, or `prospend erase` for them again")
     token = document["token"]
     if token is not None:

@@ -12,6 +12,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
     """Columns padded to their widest cell: header, rule, rows; `right` tells which stand to the right."""
     widths = [max(len(row[i]) for row in (header, *cells)) for i in range(len(header))]

@@ -8,9 +8,10 @@ Readers have a whole warehouse at any instant. After a kill the same call goes o
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ _NAME = "erase"
 class Forgotten:
     """What an erasure came to, or would: rows by resource, files rewritten, warehouse files and kept pages removed.
 
+    Rows and files are those of the whole erasure, also where a call that was cut off had rewritten some of them.
     `people` are made-up names. `was_done` tells that nothing of theirs was left, and that this was proven before.
     """
 
@@ -92,7 +94,9 @@ def forget(
         _refuse_hopeless(data_dir, catalogue)
         known = snapshot.erased_people(data_dir) or Erased(new_key(snapshot.KEY_BYTES))
         _refuse_strangers(data_dir, catalogue, person_ids, known)
-        erased, names = snapshot.list_people(data_dir, person_ids, at=now.isoformat(), new_key=new_key)
+        erased, asked = snapshot.list_people(data_dir, person_ids, at=now.isoformat(), new_key=new_key)
+        waiting = snapshot.pending(snapshot.erasures(data_dir))  # of an earlier call, too: one proof for all it rewrote
+        names = tuple(sorted({*asked, *waiting}))
         with _unfinished_told():
             return _forgotten(data_dir, catalogue, erased, names, now)
 
@@ -136,8 +140,12 @@ def _forgotten(
         rebuilt_in_place(data_dir, catalogue, manifests)
     _remove_others(data_dir, manifests[-1]["run_id"] if manifests else "")
     _refuse_remains(data_dir, catalogue, erased)
-    snapshot.record_done(data_dir, names, _proof(data_dir, names, now, found))
-    return found
+    proof = _proof(data_dir, names, now, found)
+    snapshot.record_done(data_dir, names, proof)
+    rows: Counter[str] = Counter()
+    for counts in proof["row_counts"]:
+        rows.update(counts)
+    return replace(found, rows=dict(rows), file_count=len(proof["files"]))
 
 
 @contextmanager

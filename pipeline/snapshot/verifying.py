@@ -88,7 +88,8 @@ def verify(data_dir: Path, catalogue: Catalogue) -> Checked:
     manifests = _manifests(audit)
     documents = _documents(audit, "rewrites", rewrites)
     if waiting := pending(_documents(audit, "erasures", _erasures)):
-        what = f"{len(waiting):,} people are listed to be erased, but it is not proven that they are"
+        people = "1 person is" if len(waiting) == 1 else f"{len(waiting):,} people are"
+        what = f"{people} listed to be erased, but it is not proven that nothing tells of them"
         audit.left_over(data_dir / "erasures", what, "run `prospend erase` for them again")
     listed: set[str] = set()
     for manifest in manifests.values():

@@ -134,7 +134,7 @@ def test_every_part_is_rewritten_that_tells_of_them_and_no_other(data_dir: Path)
     assert {old.path for file in plan.files for old in file.of} == telling
     assert told_of(data_dir) == set()
     assert [one.what[:30] for one in snapshot.verify(data_dir, CATALOGUE).findings] == [
-        "1 people are listed to be erased, "[:30]
+        "1 person is listed to be erased, "[:30]
     ]
     for night, rows in before.items():
         after = rows_of(data_dir, night)

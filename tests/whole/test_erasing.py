@@ -15,7 +15,7 @@ from forgetting import AT, CATALOGUE, hashes, new_key, outlives_kills, somebody,
 import pipeline
 from pipeline import upkeep
 from pipeline.model import ErasureEnded, PageRead, StageBegan
-from pipeline.night.erasing import forget
+from pipeline.night.erasing import forget, plan_forgetting
 from pipeline.nightly import run as run_night
 from pipeline.readings import Wanted
 from pipeline.sandbox import Running
@@ -146,9 +146,12 @@ def refuse_pages(event: object) -> None:
 def test_a_full_disk_in_the_middle_says_that_the_erasure_is_not_finished(
     earlier_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """People are listed and snapshots rewritten: never that nothing was changed."""
+    """People are listed, snapshots rewritten: never that nothing was changed; the next call tells the whole."""
     data_dir = Path(shutil.copytree(earlier_night, tmp_path / "data", symlinks=True))
     person = somebody(data_dir)
+
+    would = plan_forgetting(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
+    assert would.file_count
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -158,8 +161,8 @@ def test_a_full_disk_in_the_middle_says_that_the_erasure_is_not_finished(
         forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
     assert caught.value.state.startswith("the erasure is not finished")
     assert caught.value.do.endswith("run the same command again")
-    forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
-    assert told_of(person, data_dir) == []
+    done = forget(data_dir, CATALOGUE, [person.id], AT, new_key=new_key)
+    assert (told_of(person, data_dir), done.rows, done.file_count) == ([], would.rows, would.file_count)
 
 
 def test_a_kill_anywhere_and_the_same_call_again(earlier_night: Path, tmp_path: Path):
@@ -195,7 +198,9 @@ def test_ids_are_taken_from_what_spreadsheets_save(earlier_night: Path, tmp_path
     ask = ("erase", "--dry-run", "--data", earlier_night, "--file", path)
     for text, encoding in ((f" {person.id}\t\r\n\r\n", "utf-8-sig"), (person.id, "utf-8")):
         path.write_bytes(text.encode(encoding))
-        assert prospend(*ask).code == 0
+        told = prospend(*ask)
+        assert (told.code, told.out.splitlines()[0]) == (0, f"ids given: {person.id}")
+        assert "\n1 person would be erased from " in told.out
     for encoding in ("utf-16", "utf-16-le"):
         path.write_bytes(person.id.encode(encoding))
         refused = prospend(*ask)
