@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,17 @@ from pipeline.sandbox import Running
 from pipeline.sandbox.faults import plan
 
 TERM, INT, HUP, PIPE = signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heard() -> Iterator[None]:
+    """A test session behind `nohup`, or in the background of a shell, ignores some, and what it starts inherits that."""
+    before = {number: signal.getsignal(number) for number in (INT, HUP)}
+    signal.signal(INT, signal.default_int_handler)
+    signal.signal(HUP, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
