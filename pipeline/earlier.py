@@ -48,6 +48,8 @@ def tidy(data_dir: Path, run_id: str, lefts: Sequence[tuple[Left, str]], observe
     unsealed = sweep(data_dir, under_way=run_id)
     warehouse.sweep(data_dir / "warehouse")
     ids = {one for one in unsealed if runs.is_run_id(one)}  # a rebuild or an erasure that was killed is no run
+    # A kill while a record was written left its folder alone: nothing else tells of that run any more.
+    ids |= {path.name for path in (data_dir / "runs").glob("*") if runs.is_run_id(path.name)}
     killed = records.unrecorded(data_dir, {*ids, *pages, *sealed_runs(data_dir)} - {run_id})
     newest = newest_accepted(data_dir) if killed else None  # it was not built on yet, or its record would stand
     for earlier_id in sorted({*killed, *pages}, key=run_order):
