@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import warehouse
 from pipeline.model import EarlierRunUnfinished, Observe, run_order
 from pipeline.ops import records, runs
-from pipeline.snapshot import Began, Left, left_by_earlier, newest_accepted, sealed_runs, sweep, why_not
+from pipeline.snapshot import Began, Left, left_by_earlier, newest_accepted, sweep, why_not
 
 
 def judged(data_dir: Path, began: Began, *, within_s: int, max_bytes: int) -> tuple[tuple[Left, str], ...]:
@@ -47,10 +47,10 @@ def tidy(data_dir: Path, run_id: str, lefts: Sequence[tuple[Left, str]], observe
     pages = {left.run_id: (left.pages, not_used) for left, not_used in lefts}
     unsealed = sweep(data_dir, under_way=run_id)
     warehouse.sweep(data_dir / "warehouse")
-    ids = {one for one in unsealed if runs.is_run_id(one)}  # a rebuild or an erasure that was killed is no run
-    # A kill while a record was written left its folder alone: nothing else tells of that run any more.
-    ids |= {path.name for path in (data_dir / "runs").glob("*") if runs.is_run_id(path.name)}
-    killed = records.unrecorded(data_dir, {*ids, *pages, *sealed_runs(data_dir)} - {run_id})
+    # Whoever has left a folder was a run, unless it was a rebuild or an erasure. A kill may have come before the record
+    # was written, or while it was: then nothing but the folder tells of that run.
+    left = {*unsealed, *pages, *(path.name for path in (data_dir / "runs").glob("*"))}
+    killed = records.unrecorded(data_dir, {one for one in left if runs.is_run_id(one)} - {run_id})
     newest = newest_accepted(data_dir) if killed else None  # it was not built on yet, or its record would stand
     for earlier_id in sorted({*killed, *pages}, key=run_order):
         if earlier_id in killed:

@@ -188,6 +188,22 @@ def test_pages_age_from_the_moment_there_are_calls_again(sandbox, site):
     assert sandbox.journal.counts.requests == 160
 
 
+def test_a_run_whose_record_was_cut_off_is_recorded_by_the_next(site):
+    """A kill while a record is written leaves a folder without one, and nothing else that tells of the run."""
+    cut_off = site.storage.data_dir / "runs" / "20260101T020000Z"
+    cut_off.mkdir(parents=True)
+    (cut_off / ".report.json.part").write_text("{")
+    told = []
+    run_night(site, observe=told.append)
+    (left,) = [event for event in told if isinstance(event, EarlierRunUnfinished)]
+    assert (left.run_id, left.was_killed, left.pages) == (cut_off.name, True, 0)
+    assert [path.name for path in cut_off.iterdir()] == ["report.json"]
+    assert [(one["run_id"], one["outcome"]) for one in recent(site.storage.data_dir, 2)][1] == (cut_off.name, "failed")
+    told.clear()
+    run_night(site, observe=told.append)
+    assert not [event for event in told if isinstance(event, EarlierRunUnfinished)]
+
+
 def paused(site: Settings, *, hourly: int) -> Settings:
     """A site whose pages age within minutes, and whose runs stop at so many calls an hour."""
     extract = replace(site.extract, resume_within="10m")
