@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,9 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK}
 
 
 @contextmanager
-def run_lock(data_dir: Path, run_id: str, started_at: datetime) -> Iterator[None]:
+def run_lock(
+    data_dir: Path, run_id: str, started_at: datetime, *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
     """This process is the only one that writes to the data folder, until the block ends.
 
     Raises:
@@ -37,7 +39,7 @@ def run_lock(data_dir: Path, run_id: str, started_at: datetime) -> Iterator[None
         try:
             lock.acquire()
         except Timeout:
-            raise RunActive("another run is active", where=_described(holder)) from None
+            raise RunActive("another run is active", where=_described(holder, sleep)) from None
         except OSError as error:
             if error.errno in _NO_LOCKS:
                 raise _no_locks(data_dir, error) from error
@@ -69,9 +71,9 @@ def _mounts() -> list[str]:
         return []
 
 
-def _described(holder: Path) -> str:
+def _described(holder: Path, sleep: Callable[[float], None]) -> str:
     for wait_s in _WAITS_S:
-        time.sleep(wait_s)
+        sleep(wait_s)
         with suppress(OSError, ValueError, KeyError, TypeError):
             facts = json.loads(holder.read_text("utf-8"))
             return f"run {facts['run_id']}, pid {facts['pid']}, started {facts['started_at']}"

@@ -39,20 +39,28 @@ def contender(folder: Path, gate: int) -> Callable[[int], None]:
 
     def act(writing: int) -> None:
         os.read(gate, 1)
-        began = time.monotonic()
+        waited_s: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waited_s.append(seconds)
+            time.sleep(seconds)
+
         try:
-            with run_lock(folder, RUN_ID, AT):
+            with run_lock(folder, RUN_ID, AT, sleep=sleep):
                 os.write(writing, WON)
                 signal.pause()
         except RunActive as busy:
-            os.write(writing, b"%s after %d ms: %s" % (LOST, (time.monotonic() - began) * 1000, busy.where.encode()))
+            os.write(writing, b"%s after %d ms: %s" % (LOST, sum(waited_s) * 1000, busy.where.encode()))
 
     return act
 
 
 def test_of_two_at_once_exactly_one_runs(tmp_path: Path):
-    """Fifty pairs that begin at the same moment: one holds the lock, the other is out at once and knows whose it is."""
-    slowest_ms = 0
+    """Fifty pairs that begin at the same moment: one holds the lock, the other is out and knows whose it is.
+
+    It waits for less than a second to learn that.
+    """
+    longest_ms = 0
     for pair in range(PAIRS):
         folder = tmp_path / str(pair)
         folder.mkdir()
@@ -65,13 +73,13 @@ def test_of_two_at_once_exactly_one_runs(tmp_path: Path):
         (loser,) = told.keys() - {winner}
         assert told[loser].startswith(LOST)
         assert f"run {RUN_ID}, pid {winner}, started {AT.isoformat()}".encode() in told[loser]
-        slowest_ms = max(slowest_ms, int(told[loser].split()[2]))
+        longest_ms = max(longest_ms, int(told[loser].split()[2]))
         os.kill(winner, signal.SIGKILL)
         for child, reading in children.items():
             os.waitpid(child, 0)
             os.close(reading)
         os.close(opened)
-    assert slowest_ms < 1000
+    assert longest_ms < 1000
 
 
 def test_a_killed_run_s_lock_is_free_at_once(tmp_path: Path):
@@ -89,3 +97,14 @@ def test_a_killed_run_s_lock_is_free_at_once(tmp_path: Path):
     assert (tmp_path / "state" / "run.json").exists()
     with run_lock(tmp_path, "20261123T020002Z", AT):
         assert "20261123T020002Z" in (tmp_path / "state" / "run.json").read_text()
+
+
+def test_a_holder_that_says_nothing_is_not_waited_for_long(tmp_path: Path):
+    """Its note may be unreadable for good: less than a second in all, and the lock's own file is named instead."""
+    waited_s: list[float] = []
+    with run_lock(tmp_path, RUN_ID, AT):
+        (tmp_path / "state" / "run.json").write_text("no JSON")
+        with pytest.raises(RunActive) as busy, run_lock(tmp_path, RUN_ID, AT, sleep=waited_s.append):
+            pass
+    assert 0 < sum(waited_s) < 1
+    assert busy.value.where == f"holder of {tmp_path / 'state' / 'run.lock'}"
