@@ -73,12 +73,10 @@ def test_a_signal_ends_a_run_in_order(started, tmp_path, listener, signals, code
     data_dir = tmp_path / "data"
     before = pointer_of(data_dir).resolve()
     process = started()
-    began = time.monotonic()
     for number in signals:
         process.send_signal(number)
         time.sleep(0.02)
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - began < 20  # five seconds, on a machine that does nothing else
+    _, err = process.communicate(timeout=20)  # five seconds, on a machine that does nothing else
     listener(err)
     assert process.returncode == code, err
     assert said in err
