@@ -217,14 +217,18 @@ def _print_runs(document: dict[str, Any]) -> None:
         started, finished = (datetime.fromisoformat(one[key]) for key in ("started_at", "finished_at"))
         rows = sum(resource["rows"] for resource in one["resources"].values())
         told = one["error"]["what"] if one["error"] else ""
-        counted = [f"{(finished - started).total_seconds():.1f}", f"{rows:,}"]
-        is_silent = one["calls"]["used"] is None  # killed: nobody counted
+        calls = one["calls"]["used"]
+        known = (
+            ("?", "?", "?")
+            if calls is None
+            else (f"{(finished - started).total_seconds():.1f}", f"{rows:,}", f"{calls:,}")
+        )
         cells.append(
             [
                 one["run_id"],
                 one["outcome"],
                 str(one["exit_code"]),
-                *(["?"] * 3 if is_silent else [*counted, f"{one['calls']['used']:,}"]),
+                *known,  # of a run that was killed, nobody counted
                 told,
             ]
         )
