@@ -11,6 +11,8 @@ from random import Random
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from warehouse_nights import CATALOGUE, FIRST, TEXT, Night, written
 from warehouse_parts import CHECKS, catalogue, total
@@ -155,6 +157,25 @@ def test_deletions_count_rows_that_were_there(tmp_path: Path):
     assert rows(again, "SELECT _deleted_at FROM prospend.claim WHERE id = 'a'") == [(SECOND,)]
     with warehouse.connect(again.path) as connection:
         assert warehouse.table_rows(connection)["claim"] == 1
+
+
+def test_deletions_that_runs_have_one_file_for_are_each_run_s_own(tmp_path: Path):
+    """As compaction leaves them: each row carries the instant of the run that proved its end."""
+    given = (
+        Night(0, {"claim": [claim("a"), claim("b"), claim("c")]}),
+        Night(1, {}, [("claim", ("1", "a"))]),
+        Night(2, {}, [("claim", ("1", "b"))]),
+    )
+    runs = [written(tmp_path / "parts", night) for night in given]
+    shared = tmp_path / "shared.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(run.deleted) for run in runs if run.deleted]), shared)
+    runs = [replace(run, deleted=shared) if run.deleted else run for run in runs]
+    built = warehouse.build(tmp_path / "shared.duckdb", runs, base=None, temp_dir=tmp_path)
+    assert rows(built, "SELECT id, _deleted_at FROM prospend.claim ORDER BY id") == [
+        ("a", SECOND),
+        ("b", THIRD),
+        ("c", None),
+    ]
 
 
 def test_a_row_read_and_then_proved_gone_is_deleted(tmp_path: Path):

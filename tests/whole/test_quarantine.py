@@ -171,6 +171,18 @@ def test_what_is_gone_at_the_source_does_not_come_back_when_it_fits(place: Place
     assert place.rebuilt().differs == ()
 
 
+def test_what_was_never_a_row_counts_for_no_limit_of_deletions(place: Place):
+    """Many that did not fit go at once: their ends are proven, and the night is not held for rows that nobody had."""
+    more = [BAD.replace(b"bad-1", b"bad-%d" % number) for number in range(2, 8)]
+    place.sandbox.inject("claim", ("1",), more)
+    place.settings = replace(place.settings, checks=replace(place.settings.checks, max_quarantined_percent=50.0))
+    place.night()
+    place.unlisted(is_gone=True)
+    (claim,) = [one for one in place.night(FULL).resources if one.name == "claim"]
+    assert claim.deleted == 0
+    assert place.rows("SELECT count(*), count(deleted_at) FROM meta.quarantine") == [(7, 7)]
+
+
 def test_the_command_says_how_many_fit_now(place: Place, prospend, site_file: Path):
     """One line, and a number in the JSON document; rebuilding again tells the same."""
     place.night()
