@@ -95,7 +95,7 @@ def apply(
             changes = _continue(connection, resource, tables, kept, at)
         read = audit.read(connection, tables, None if was_empty else f"SELECT {sent_key(resource)} FROM {source}")
     if deleted is not None and not (was_empty and not files):
-        changes = _delete(connection, tables, parquet([deleted], of_run=run_id), at, changes)
+        changes = _delete(connection, tables, deleted, run_id, at, changes)
     return Applied(resource.name, changes, superseded, totals, read.rows, read.totals, was_empty)
 
 
@@ -217,15 +217,20 @@ def _close(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], at: d
 
 
 def _delete(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], deleted: str, at: datetime, changes: Changes
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
+    deleted: Path,
+    run_id: str,
+    at: datetime,
+    changes: Changes,
 ) -> Changes:
     """Rows that the source proved to have no more, and the elements of their lists, carry the instant."""
     main = tables[0]
     keys = ", ".join(f"key[{place}] AS {quoted(name)}" for place, name in enumerate(main.key, 1))
-    given = f"(SELECT key FROM {deleted} WHERE resource = {literal(main.resource)})"
+    given = f"(SELECT key FROM {parquet([deleted], of_run=run_id)} WHERE resource = {literal(main.resource)})"
     ((wrong,),) = connection.execute(f"SELECT count(*) FROM {given} WHERE len(key) <> {len(main.key)}").fetchall()
     if wrong:
-        raise StoredDataDamaged(f"a deletion names no key of {main.resource}", where=f"load · {main.name}")
+        raise StoredDataDamaged(f"a deletion names no key of {main.resource}", where=str(deleted))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE _gone AS SELECT DISTINCT {names(main.key)} "
         f"FROM (SELECT {keys} FROM {given}) AS gone SEMI JOIN {home(main)} AS held "

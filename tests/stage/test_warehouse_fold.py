@@ -190,8 +190,9 @@ def test_a_row_read_and_then_proved_gone_is_deleted(tmp_path: Path):
 
 def test_a_deletion_of_another_form_is_damage(tmp_path: Path):
     """A key with too few values would hide rows of another parent."""
-    with pytest.raises(StoredDataDamaged):
+    with pytest.raises(StoredDataDamaged) as caught:
         nights(tmp_path, Night(0, {"claim": [claim("a")]}), Night(1, {}, [("claim", ("a",))]))
+    assert f"run={Night(1, {}).run_id}/part-00000.parquet" in caught.value.where
 
 
 def test_a_clock_that_went_back_keeps_the_order_of_runs(tmp_path: Path):
