@@ -12,8 +12,6 @@ from typing import Any
 
 from pipeline import checks
 from pipeline.account import Achieved, versions
-from pipeline.durable import sha256_of, storing
-from pipeline.errors import StoredDataDamaged
 from pipeline.extract import WalksDone
 from pipeline.model import CheckResult, ControlTotal, Note, ResourceResult
 from pipeline.night.values import Night, Read
@@ -26,11 +24,11 @@ from pipeline.snapshot import (
     erased_people,
     parts_of,
     read_quarantine,
+    refuse_changed,
     rewrites,
 )
 from pipeline.warehouse import RunFacts
 
-_DAMAGED = "run `prospend verify`, restore the file from a backup, and check the disk"
 _RESULT = tuple(spec.name for spec in fields(ResourceResult) if spec.name != "name")
 
 
@@ -91,9 +89,7 @@ def sound_runs(data_dir: Path, manifests: Sequence[Mapping[str, Any]]) -> Iterat
         parts = parts_of(data_dir, manifest, documents=documents)
         for part in (one for held in parts.values() for one in held):
             if (part.path, part.sha256) not in sound:
-                with storing(f"snapshot · {part.path}"):
-                    if sha256_of(data_dir / part.path) != part.sha256:
-                        raise StoredDataDamaged("a part is not what was sealed", where=part.path, do=_DAMAGED)
+                refuse_changed(data_dir, part.path, part.sha256)
                 sound.add((part.path, part.sha256))
         yield SealedRun(manifest, parts)
 

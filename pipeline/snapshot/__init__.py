@@ -13,7 +13,7 @@ from pipeline.snapshot.manifest import (
     sealed_runs,
     sweep,
 )
-from pipeline.snapshot.parts import Part, SealedResource, read_back
+from pipeline.snapshot.parts import Part, SealedResource, read_back, refuse_changed
 from pipeline.snapshot.proofs import (
     DELETED,
     PAGES,
@@ -67,6 +67,7 @@ __all__ = [
     "read_quarantine",
     "record_done",
     "record_rewrite",
+    "refuse_changed",
     "remove_left_over",
     "rewrite",
     "rewrites",

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.durable import SEALED_MODE, make_folder, move, sha256_of, sync
+from pipeline.durable import SEALED_MODE, make_folder, move, sha256_of, storing, sync
 from pipeline.errors import StoredDataDamaged
 from pipeline.fills import add_fills, table_fills
 from pipeline.model import ColumnFill, ControlTotal
@@ -26,6 +26,7 @@ from pipeline.totals import add_totals, table_totals
 
 # Rows of one read-back step; bounds memory whatever the row groups' size.
 _READ_BACK_ROWS = 65_536
+DAMAGED_DO = "run `prospend verify`, restore the file from a backup, and check the disk"
 
 Elements = tuple[tuple[str, int], ...]
 """The number of elements of each list, under the name of its child table."""
@@ -145,6 +146,18 @@ def rows_by_run(path: Path) -> Counter[str]:
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=str(path)) from error
     return rows
+
+
+def refuse_changed(data_dir: Path, below: str, sha256: str) -> None:
+    """A part is read to its end before use: neither Arrow nor DuckDB would notice every changed byte.
+
+    Raises:
+        StoredDataDamaged: it is gone, or not what was sealed.
+    """
+    path = data_dir / below
+    with storing(f"snapshot · {below}"):
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise StoredDataDamaged("a part is gone, or not what was sealed", where=below, do=DAMAGED_DO)
 
 
 def no_elements(resource: Resource) -> Elements:

@@ -18,12 +18,11 @@ import pyarrow.parquet as pq
 
 from pipeline.durable import SEALED_MODE, make_folder, sha256_of, storing, sync
 from pipeline.errors import StoredDataDamaged
-from pipeline.snapshot.parts import rows_by_run
+from pipeline.snapshot.parts import DAMAGED_DO, refuse_changed, rows_by_run
 from pipeline.snapshot.rewrites import record_rewrite, remove_left_over, rewrites
 from pipeline.tables import RUN_ID
 
 _ROWS = 65_536  # of one row group; bounds memory
-_DAMAGED_DO = "run `prospend verify`, restore the file from a backup, and check the disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,8 @@ def sound_tables(data_dir: Path, file: OldFile) -> Iterator[pa.Table]:
     Raises:
         StoredDataDamaged: it is not what was sealed.
     """
-    path = data_dir / file.path
-    if not path.is_file() or sha256_of(path) != file.sha256:
-        raise StoredDataDamaged("a part is gone, or not what was sealed", where=file.path, do=_DAMAGED_DO)
-    yield from tables_of_part(path, file.path)
+    refuse_changed(data_dir, file.path, file.sha256)
+    yield from tables_of_part(data_dir / file.path, file.path)
 
 
 def tables_of_part(path: Path, where: str) -> Iterator[pa.Table]:
@@ -147,7 +144,7 @@ def _written(data_dir: Path, below: str, file: NewFile, change: Change | None) -
     for one in file.of:
         runs.update(one.runs)
     if rows_by_run(path) != runs:
-        raise StoredDataDamaged("a rewritten part does not hold what was written", where=below, do=_DAMAGED_DO)
+        raise StoredDataDamaged("a rewritten part does not hold what was written", where=below, do=DAMAGED_DO)
     return {
         "path": below,
         "size_bytes": path.stat().st_size,

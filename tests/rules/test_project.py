@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -86,6 +87,20 @@ def test_nothing_is_installed_without_its_hash():
             assert re.search(r"\$\(PIP\) .*-r requirements/[a-z0-9.-]+\.txt$", line), line
         elif " install " in line and not line.startswith("PIP :="):
             assert "-m pip" not in line or "--no-deps --no-build-isolation --editable ." in line, line
+
+
+def test_tests_are_named_alike_by_every_process():
+    """Workers refuse to share tests whose names depend on the moment or on the hash seed of a process."""
+
+    def names(hash_seed: str) -> list[str]:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+        environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        out = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        return [line for line in out.splitlines() if "::" in line]
+
+    first = names("1")
+    assert len(first) > 1000
+    assert first == names("2")
 
 
 def test_the_public_door_is_sorted_and_whole():

@@ -88,7 +88,7 @@ def test_what_is_not_gzip_at_all_breaks_the_contract(sandbox, body):
         answered(sandbox, body)
 
 
-@pytest.mark.parametrize("body", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("body", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
 def test_an_empty_body_is_no_empty_list(sandbox, body):
     """Nothing at all, and nothing compressed."""
     with pytest.raises(SourceContractBroken, match="empty"):

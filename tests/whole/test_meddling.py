@@ -152,14 +152,16 @@ def test_no_tool_can_write_into_what_is_published(after_a_night: Settings):
         connection.execute("DROP SCHEMA prospend CASCADE")
 
 
-def test_no_damaged_part_is_used(after_a_night: Settings):
-    """A flipped bit in a part, which neither Arrow nor DuckDB would notice: exit 40 names it, readers keep what they have."""
+@pytest.mark.parametrize("damage", [flipped, Path.unlink], ids=["flipped", "gone"])
+def test_no_damaged_part_is_used(after_a_night: Settings, damage: Callable[[Path], object]):
+    """A flipped bit, which neither Arrow nor DuckDB would notice, or no part at all: exit 40 names it, readers keep theirs."""
     data_dir, before = after_a_night.storage.data_dir, published(after_a_night).read_bytes()
     part = next((data_dir / "snapshots" / "claim").glob("*/*.parquet"))
     part.chmod(0o640)
-    flipped(part)
+    damage(part)
     with pytest.raises(StoredDataDamaged) as caught:
         rebuild(data_dir, read_catalogue(), datetime.now(UTC))
     assert caught.value.exit_code == 40
     assert part.name in caught.value.where
+    assert "`prospend verify`" in caught.value.do
     assert published(after_a_night).read_bytes() == before
