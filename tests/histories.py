@@ -227,9 +227,10 @@ def lived(seed: int, night_count: int, authority: Path) -> Life:
     """A whole history; its warehouse is gone when this returns, what was found remains."""
     draw = Random(seed)
     books = SandboxSettings(state_dir=authority, seed=seed, claims=draw.randint(8, 40))
+    page_limit = draw.choice(("auto", "auto", 1, 2))  # short pages make lists long enough for several walkers
     with fast_folder() as folder, in_thread(books) as running:
         site = replace(
-            site_of(running, folder / "data"),
+            site_of(running, folder / "data", page_limit=page_limit),
             extract=Extract(overlap=f"{OVERLAP // timedelta(hours=1)}h", recheck_percent=draw.choice((0, 2, 20))),
             # One deletion is a tenth of such small books; what a check holds back is its own tests' business.
             checks=Checks(max_shrink_percent=100, max_deleted_percent=100, min_key_overlap_percent=0),

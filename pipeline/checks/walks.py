@@ -8,9 +8,15 @@ from pipeline.checks.verdicts import verdict
 from pipeline.model import CheckResult
 
 
-def lists_in_order(unordered: Collection[str]) -> CheckResult:
-    """Advisory: no list went back in time; one that did is read in full the next night."""
+def lists_in_order(unordered: Collection[str], alone: Mapping[str, str]) -> CheckResult:
+    """Advisory: no list went back in time; one that did is read in full the next night, and page after page.
+
+    Args:
+        unordered: names of the lists that did.
+        alone: by resource, why several walkers cannot share its list.
+    """
     wrong = [f"{name}: change times go back; it is read in full the next night" for name in sorted(unordered)]
+    wrong += [f"{name}: read by one walker, for {why}" for name, why in sorted(alone.items()) if name not in unordered]
     return verdict("lists_in_order", wrong, "change times ascend in every list", required=False)
 
 

@@ -1,7 +1,7 @@
 """Page bytes to typed Arrow tables, exactly, with everything that did not fit beside them. Computes only."""
 
 from pipeline.decode.again import DecodedAgain, decode_again, quarantined_key
-from pipeline.decode.envelope import Envelope, ParentKey, parent_keys, split_envelope
+from pipeline.decode.envelope import Envelope, ParentKey, change_time, parent_keys, split_envelope
 from pipeline.decode.erasing import (
     NOTHING,
     Erased,
@@ -33,6 +33,7 @@ __all__ = [
     "UnknownField",
     "add_notes",
     "are_ascending",
+    "change_time",
     "decode_again",
     "decode_pages",
     "described",

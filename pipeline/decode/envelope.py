@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -112,6 +113,19 @@ def parent_keys(
     columns = [resource.column(name) for name in (resource.key, *flags)]
     decoder = _picking(tuple((column.name, *column.aliases) for column in columns))
     return tuple(_parent_key(record, decoder) for record in records)
+
+
+def change_time(record: bytes, resource: Resource) -> datetime | None:
+    """When a record was last changed; None without such a time, or one that can be read."""
+    if resource.updated is None:
+        return None
+    column = resource.column(resource.updated)
+    found = _parent_key(record, _picking(((column.name, *column.aliases),)))
+    try:
+        moment = datetime.fromisoformat(found.key) if found is not None else None
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _check_text(body: bytes) -> None:

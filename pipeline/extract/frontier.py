@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.model import Purpose, Walk
 from pipeline.paginate import WalkProgress
 from pipeline.resources import Resource
+from pipeline.stretches import SharedList, Stretch
 
 # While more child walks than this wait, no further page of a parent's list is asked for: memory stays flat.
 _WAITING_CHILDREN = 4096
@@ -25,7 +26,7 @@ class OpenWalk:
     """A walk under way and the cursor of its next page.
 
     `round_number` tells the walks of several catch-ups apart; `restarts` counts how often this one began anew, `turn`
-    how often those above it had, when it was opened.
+    how often those above it had, when it was opened. `stretch` is its part of a list that is `shared` with others.
     """
 
     walk: Walk
@@ -39,6 +40,13 @@ class OpenWalk:
     limit: int = 0
     pages: int = 0
     progress: WalkProgress = field(default_factory=WalkProgress)
+    shared: SharedList | None = None
+    stretch: Stretch | None = None
+
+    @property
+    def is_further(self) -> bool:
+        """Whether another walk had begun the list that it belongs to."""
+        return self.stretch is not None and self.stretch.since is not None
 
 
 class Frontier:
@@ -57,8 +65,15 @@ class Frontier:
         (self._lists[len(walk.walk.context)] if has_children else self._leaves).append(walk)
         self._wake(1)
 
-    async def work_off(self, read_page: Callable[[OpenWalk], Awaitable[None]], *, workers: int) -> None:
+    async def work_off(
+        self, read_page: Callable[[OpenWalk], Awaitable[None]], *, workers: int, divide: Callable[[], OpenWalk | None]
+    ) -> None:
         """No walk is open any more.
+
+        Args:
+            read_page: reads the next page of a walk.
+            workers: so many at once.
+            divide: makes a walk of the half of another, for a worker that has nothing to do.
 
         Raises:
             PipelineError: reading a page failed; the other workers were stopped.
@@ -66,13 +81,15 @@ class Frontier:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
-                    group.create_task(self._work(read_page))
+                    group.create_task(self._work(read_page, divide))
         except BaseExceptionGroup as failures:
             raise worst(failures) from None
 
-    async def _work(self, read_page: Callable[[OpenWalk], Awaitable[None]]) -> None:
+    async def _work(
+        self, read_page: Callable[[OpenWalk], Awaitable[None]], divide: Callable[[], OpenWalk | None]
+    ) -> None:
         while True:
-            while (walk := self._take()) is None:
+            while (walk := self._take() or self._help(divide)) is None:
                 if not self._under_way:
                     self._wake(len(self._idle))
                     return
@@ -96,6 +113,13 @@ class Frontier:
         if self._leaves:
             return self._leaves.popleft()
         return None
+
+    def _help(self, divide: Callable[[], OpenWalk | None]) -> OpenWalk | None:
+        """Half of another walk. Where there is one there may be more: the next idle worker has a look, too."""
+        walk = divide()
+        if walk is not None:
+            self._wake(1)
+        return walk
 
     def _wake(self, count: int) -> None:
         while self._idle and count:

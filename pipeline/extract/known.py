@@ -18,16 +18,24 @@ _Place = tuple[str, Context, str]
 class Known:
     """The fingerprints of recent records of this run, beside what the scope knows of earlier ones.
 
-    `opened` are the parents of incremental lists whose children this run reads.
+    `opened` are the parents of incremental lists whose children this run reads; `pinned` are the records that walkers
+    of shared lists began with, which their neighbours meet however much later.
     """
 
     scope: Scope
     opened: set[_Place] = field(default_factory=set)
+    pinned: dict[_Place, int] = field(default_factory=dict)
     _recent: dict[_Place, int] = field(default_factory=dict)
     _older: dict[_Place, int] = field(default_factory=dict)
 
     def are_fresh(
-        self, resource: Resource, context: Context, keys: Sequence[str | None], marks: Sequence[int]
+        self,
+        resource: Resource,
+        context: Context,
+        keys: Sequence[str | None],
+        marks: Sequence[int],
+        *,
+        is_entry: bool = False,
     ) -> list[bool]:
         """Which of a page's records have not been read in this very form before; they are remembered.
 
@@ -36,6 +44,7 @@ class Known:
             context: its parents' keys.
             keys: of its records, None for one without.
             marks: their fingerprints.
+            is_entry: a walker entered its list with them.
         """
         places = [(resource.name, context, key or "") for key in keys]
         fresh = [self._recall(place) != mark for place, mark in zip(places, marks, strict=True)]
@@ -43,11 +52,13 @@ class Known:
             unchanged = self.scope.are_unchanged(resource, context, [key or "" for key in keys], marks)
             fresh = [is_fresh and not is_old for is_fresh, is_old in zip(fresh, unchanged, strict=True)]
             self.opened.update(place for place, is_fresh in zip(places, fresh, strict=True) if is_fresh)
-        self._recent.update(zip(places, marks, strict=True))
+        (self.pinned if is_entry else self._recent).update(zip(places, marks, strict=True))
         if len(self._recent) > _RECENT:
             self._older, self._recent = self._recent, {}
         return fresh
 
     def _recall(self, place: _Place) -> int | None:
-        mark = self._recent.get(place)
-        return self._older.get(place) if mark is None else mark
+        for known in (self._recent, self._older, self.pinned):
+            if (mark := known.get(place)) is not None:
+                return mark
+        return None

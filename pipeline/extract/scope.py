@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
-from pipeline.model import Context, Page
+from pipeline.model import Context, Page, Params
 from pipeline.paginate import LIMITS
 from pipeline.readings import Reading
 from pipeline.resources import Catalogue, Resource
+from pipeline.stretches import Spread
 
 Deliver = Callable[[Resource, Sequence[Page]], Awaitable[None]]
 """Takes pages of one resource, in order of arrival, and returns when it has room for more."""
@@ -22,6 +25,23 @@ def all_changed(_resource: Resource, _context: Context, keys: Sequence[str], _ma
     return [False] * len(keys)
 
 
+def nothing_known(_resource: Resource, _context: Context) -> Spread:
+    """How a list's records lie in time, before the first run."""
+    return ()
+
+
+class Entered(Protocol):
+    """Where further walkers entered lists, kept with the pages: a run that goes on from them asks the same again."""
+
+    def entries(self, path: str, params: Params) -> Sequence[datetime]:
+        """The moments at which an earlier run had entered a list."""
+        ...
+
+    def enter(self, path: str, params: Params, moment: datetime) -> None:
+        """A list is entered here, too."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What one extraction reads.
@@ -29,7 +49,8 @@ class Scope:
     `companies` are keys, or None for all the token sees; `switches` are the settings that resources' switches may ask
     for; `page_limit` is None to find the greatest accepted one, from `first_limit` down. A resource that is not in
     `readings` is read in full; `are_unchanged` tells of the records of an incremental list, so that what hangs under
-    them is not read again.
+    them is not read again. Long lists are shared by several walkers if `shared_until` says when the newest change may
+    have been; those named in `alone` are not. `spread` tells how the records of a list lie in time.
     """
 
     catalogue: Catalogue
@@ -41,6 +62,9 @@ class Scope:
     concurrency: int = 16
     readings: Mapping[str, Reading] = field(default_factory=dict)
     are_unchanged: Unchanged = all_changed
+    shared_until: datetime | None = None
+    alone: frozenset[str] = frozenset()
+    spread: Callable[[Resource, Context], Spread] = nothing_known
 
     def reading(self, name: str) -> Reading:
         """How a resource is read."""
@@ -52,7 +76,7 @@ class WalksDone:
     """How a resource's walks went: every one of them ended at the source's end marker, or there is no such value.
 
     `restart_count` tells how often one began anew; `recheck_count` walks under parents that had not changed are among
-    `walk_count`.
+    `walk_count`. A walk that several walkers shared is one; `entry_count` tells how often one was entered on its way.
     """
 
     resource: str
@@ -61,6 +85,7 @@ class WalksDone:
     record_count: int
     restart_count: int = 0
     recheck_count: int = 0
+    entry_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

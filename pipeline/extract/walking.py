@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,8 +23,10 @@ from pipeline.errors import (
     SourceContractBroken,
 )
 from pipeline.extract.frontier import Frontier, OpenWalk, worst
+from pipeline.extract.gathered import Gathered
 from pipeline.extract.known import Known
-from pipeline.extract.scope import Deliver, Extracted, Scope, WalksDone
+from pipeline.extract.scope import Deliver, Entered, Extracted, Scope, WalksDone
+from pipeline.extract.sharing import Sharing
 from pipeline.extract.steps import (
     begin_anew,
     filled_path,
@@ -39,9 +41,6 @@ from pipeline.paginate import next_limit
 from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
 from pipeline.resources import Resource
 
-# Pages are handed on when this much raw JSON, or this many pages, have gathered.
-_BLOCK_BYTES = 8 * 1024 * 1024
-_BLOCK_PAGES = 4096
 # More records on a page than this, and than ten times those asked for, are no page: each may open further walks.
 _MOST_RECORDS = 10_000
 # So many listed records may have ended before what hangs under them was read.
@@ -64,23 +63,25 @@ async def extract(scope: Scope, send: Send, deliver: Deliver, observe: Observe) 
     """
     extraction = Extraction(scope, send, deliver, observe)
     await extraction.read_lists()
+    await extraction.read_alone(())
     return extraction.done()
 
 
 class Extraction:
     """The state of one extraction; lives in one event loop and is used once."""
 
-    def __init__(self, scope: Scope, send: Send, deliver: Deliver, observe: Observe) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, deliver: Deliver, observe: Observe, entered: Entered | None = None
+    ) -> None:
         self.scope = scope
         self.send = send
-        self.deliver = deliver
         self.observe = observe
         self.limit = scope.page_limit or scope.first_limit
         names = scope.catalogue.names
         self.frontier = Frontier(scope.catalogue.depth(name) for name in names)
         self.known = Known(scope)
-        self.gathered: dict[str, list[Page]] = {name: [] for name in names}
-        self.gathered_bytes: Counter[str] = Counter()
+        self.sharing = Sharing(scope, entered)
+        self.gathered = Gathered(scope.catalogue, deliver)
         self.ordinals: Counter[str] = Counter()
         self.companies: set[str] = set()
         self.counts: dict[str, WalksDone] = {name: WalksDone(name, 0, 0, 0) for name in names}
@@ -98,6 +99,16 @@ class Extraction:
                 self.open_walks(resource, ())
         await self.work_off()
         self.refuse_many_gone()
+
+    async def read_alone(self, unordered: Collection[str]) -> None:
+        """Lists that go back in time have been read by one walker: what several have read of them is no proof.
+
+        Args:
+            unordered: names of the lists whose pages were seen to do so when they were decoded.
+        """
+        for walk in tuple(self.sharing.unproven(unordered)):
+            self.queue(OpenWalk(walk.walk, walk.resource, walk.path, walk.purpose, walk.round_number + 1))
+        await self.work_off()
 
     async def catch_up(self, since: Mapping[tuple[str, str], datetime]) -> None:
         """What changed while the lists were read has been read, too.
@@ -154,7 +165,7 @@ class Extraction:
                     group.create_task(work())
         except BaseExceptionGroup as failures:
             raise worst(failures) from None
-        await self.hand_on_all()
+        await self.gathered.hand_on_all()
         return found
 
     def done(self) -> Extracted:
@@ -164,8 +175,8 @@ class Extraction:
     # ---- walks ----------------------------------------------------------------------------------------------------
 
     async def work_off(self) -> None:
-        await self.frontier.work_off(self.read_page, workers=self.scope.concurrency)
-        await self.hand_on_all()
+        await self.frontier.work_off(self.read_page, workers=self.scope.concurrency, divide=self.sharing.divided)
+        await self.gathered.hand_on_all()
 
     def open_walks(
         self,
@@ -184,7 +195,10 @@ class Extraction:
         switched = tuple((name, "true") for name, wanted in resource.switches if wanted in self.scope.switches)
         for params in resource.requests:
             walk = Walk(resource.name, context, (*params, *switched, *self.lower_bound_of(resource, context)))
-            self.queue(OpenWalk(walk, resource, path, purpose, round_number, turn=turn))
+            opened = OpenWalk(walk, resource, path, purpose, round_number, turn=turn)
+            if purpose == "main" and self.is_incremental_list(resource):
+                self.sharing.share(opened)
+            self.queue(opened)
 
     def lower_bound_of(self, resource: Resource, context: Context) -> Params:
         """The filter of an incremental list, nothing for one that is read in full."""
@@ -221,13 +235,14 @@ class Extraction:
             raise error.filled_in(where=label_of(walk)) from None
         walk.pages += 1
         page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None)
-        if goes_on:
-            walk.cursor = envelope.next_cursor
-            self.queue(walk)
-        else:
-            self.end(walk)
+        walk.cursor = envelope.next_cursor
+        for one, step in self.sharing.after(walk, envelope.records, keys, goes_on=goes_on):
+            if step == "goes_on":
+                self.queue(one)
+            else:
+                self.end(one)
         self.observe(PageRead(resource.name, len(envelope.records)))
-        await self.gather(resource, page, len(response.body))
+        await self.gathered.add(resource, page, len(response.body))
 
     def page_of(self, walk: OpenWalk, envelope: Envelope, response: Response, cursor_in: str | None) -> Page:
         """The records of an answer, with what proves their place."""
@@ -252,6 +267,7 @@ class Extraction:
             except (RequestRefused, NotThere) as refused:
                 if walk.cursor is not None:
                     begin_anew(walk, refused)
+                    self.sharing.begun_anew(walk)
                     continue
                 # A refused cursor is no sign of a refused page size: a walk that began anew keeps its own.
                 may_lower = self.scope.page_limit is None and not walk.restarts and isinstance(refused, RequestRefused)
@@ -307,7 +323,7 @@ class Extraction:
         if found is None or found.key != key:
             raise SourceContractBroken("a look-up of one record answered with another one, or several", where=label)
         walk = OpenWalk(Walk(resource.name, context), resource, path, "lookup", pages=1)
-        await self.gather(resource, self.page_of(walk, envelope, response, None), len(response.body))
+        await self.gathered.add(resource, self.page_of(walk, envelope, response, None), len(response.body))
         counts = self.counts[resource.name]
         self.counts[resource.name] = replace(
             counts, page_count=counts.page_count + 1, record_count=counts.record_count + 1
@@ -315,18 +331,20 @@ class Extraction:
         return fingerprint(envelope.records[0])
 
     def end(self, walk: OpenWalk) -> None:
-        """Note that a walk has reached the source's end marker."""
+        """Note that a walk has reached the source's end marker, or the stretch of its right neighbour."""
         name = walk.resource.name
         counts = self.counts[name]
         self.counts[name] = replace(
             counts,
-            walk_count=counts.walk_count + 1,
+            walk_count=counts.walk_count + (not walk.is_further),
+            entry_count=counts.entry_count + walk.is_further,
             page_count=counts.page_count + walk.progress.pages,
             record_count=counts.record_count + walk.progress.records,
             restart_count=counts.restart_count + walk.restarts,
             recheck_count=counts.recheck_count + (walk.purpose == "recheck"),
         )
-        if walk.purpose == "main" and walk.progress.pages > 1 and self.is_incremental_list(walk.resource):
+        is_list = walk.purpose == "main" and not walk.is_further and self.is_incremental_list(walk.resource)
+        if is_list and walk.progress.pages > 1:
             self.long_walks[name, walk.walk.context, walk.walk.params] = walk
         missing = set(self.scope.companies or ()) - self.companies
         if walk.resource.parent is None and missing:
@@ -353,7 +371,7 @@ class Extraction:
             parents = tuple(parent for parent in parents if parent and self.is_wanted(parent.key))
         elif self.is_incremental_list(resource):
             marks = [fingerprint(record) for record in envelope.records]
-            fresh = self.known.are_fresh(resource, context, keys, marks)
+            fresh = self.known.are_fresh(resource, context, keys, marks, is_entry=walk.is_further and not walk.pages)
             self.fresh_count += sum(fresh)
             parents = tuple(parent for parent, is_fresh in zip(parents, fresh, strict=True) if is_fresh)
         elif walk.purpose == "recheck":
@@ -376,21 +394,3 @@ class Extraction:
 
     def is_wanted(self, company: str) -> bool:
         return self.scope.companies is None or company in self.scope.companies
-
-    # ---- handing on -----------------------------------------------------------------------------------------------
-
-    async def gather(self, resource: Resource, page: Page, body_bytes: int) -> None:
-        self.gathered[resource.name].append(page)
-        self.gathered_bytes[resource.name] += body_bytes
-        if self.gathered_bytes[resource.name] >= _BLOCK_BYTES or len(self.gathered[resource.name]) >= _BLOCK_PAGES:
-            await self.hand_on(resource)
-
-    async def hand_on_all(self) -> None:
-        for resource in self.scope.catalogue:
-            await self.hand_on(resource)
-
-    async def hand_on(self, resource: Resource) -> None:
-        pages, self.gathered[resource.name] = self.gathered[resource.name], []
-        self.gathered_bytes[resource.name] = 0
-        if pages:
-            await self.deliver(resource, pages)

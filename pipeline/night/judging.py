@@ -160,7 +160,7 @@ def _read_well(loaded: Loaded) -> tuple[CheckResult, ...]:
     """What reading showed of the source itself."""
     read = loaded.read
     return (
-        checks.lists_in_order(read.unordered),
+        checks.lists_in_order(read.unordered, read.alone),
         checks.rechecks_agree({one.resource: one.recheck_count for one in read.extracted.walks}, read.recheck_differed),
         checks.nothing_hidden({one.resource: one.still_there for one in read.vanished}),
     )

@@ -1,11 +1,12 @@
-"""What this night begins with from the nights before, and what it leaves to the next: pace and page size."""
+"""What this night begins with from the nights before, and leaves to the next: pace, page size, lists for one walker."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from pipeline.night.values import Night
-from pipeline.ops.remembered import recall, remember
+from pipeline.ops.remembered import Alone, recall, remember
 from pipeline.paginate import LIMITS
 
 
@@ -19,6 +20,7 @@ class Lessons:
         self._learnt = self._known
         self.window = self._known.window
         self.first_limit = self._known.page_limit or LIMITS[0]
+        self.alone = {name: one.why for name, one in self._known.alone.items()}
 
     def found_limit(self, limit: int) -> None:
         """Every list was read with pages of at most this size. One that the settings give tells nothing new."""
@@ -26,6 +28,13 @@ class Lessons:
             return
         found_at = self._known.limit_found_at or self._night.started_at
         self._learnt = replace(self._learnt, page_limit=limit, limit_found_at=found_at)
+
+    def found_alone(self, refused: Mapping[str, str], hiding: Collection[str]) -> None:
+        """Some lists must be read by one walker each: they refuse more, or more have not seen all that was there."""
+        why = {**dict.fromkeys(hiding, "walkers did not see all of it"), **refused}
+        found = {name: Alone(told, self._night.started_at) for name, told in why.items()}
+        self._learnt = replace(self._learnt, alone={**self._learnt.alone, **found})
+        self.alone = {name: one.why for name, one in self._learnt.alone.items()}
 
     def keep(self, strained_window: int | None) -> None:
         """The next night finds it; None is a window that nothing holds down."""

@@ -148,6 +148,7 @@ def _walks(walks: WalksDone, *, is_ascending: bool) -> dict[str, Any]:
         "pages": walks.page_count,
         "records": walks.record_count,
         "restarts": walks.restart_count,
+        "entries": walks.entry_count,
         "all_ended_at_marker": True,  # a walk that did not would have ended the run
         "is_ascending": is_ascending,
     }

@@ -28,6 +28,7 @@ from pipeline.resources import Resource
 from pipeline.session import open_session
 from pipeline.settings import seconds_of
 from pipeline.snapshot import KeptPages, Staging
+from pipeline.stretches import Spread
 from pipeline.warehouse import DuckDB
 
 _DECODERS = 2
@@ -89,22 +90,25 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
             window=lessons.window,
         ) as session:
             achieved.calls = session.calls
-            walks = Extraction(
-                _scope(night, known, lessons.first_limit), kept.answering(session.send), deliver, night.observe
-            )
+            scope = _scope(night, known, lessons, kept.began.began_at)
+            walks = Extraction(scope, kept.answering(session.send), deliver, night.observe, kept)
             try:
                 await walks.read_lists()
                 lessons.found_limit(walks.limit)
+                await walks.read_alone(store.unordered())
+                lessons.found_alone(walks.sharing.refused(), store.unordered() & walks.sharing.names())
                 await walks.catch_up(_since(store.newest, kept.began.began_at, seconds_of(settings.extract.overlap)))
                 if known is None:
-                    return Read(walks.done(), store.newest, store.unordered())
+                    return Read(walks.done(), store.newest, store.unordered(), lessons.alone)
                 await walks.recheck(_sampled(night, known))
                 vanished = await prove_deletions(walks, staging, known, night)
+                # A list that did not show what is there may stand in another order than its pages let see.
+                lessons.found_alone({}, {one.resource for one in vanished if one.still_there} & walks.sharing.names())
                 differed = {
                     name: warehouse.differing(known, night.catalogue[name], records)
                     for name, records in walks.rechecked.items()
                 }
-                return Read(walks.done(), store.newest, store.unordered(), vanished, differed)
+                return Read(walks.done(), store.newest, store.unordered(), lessons.alone, vanished, differed)
             finally:
                 achieved.advice = tuple(session.advice)
                 lessons.keep(session.strained_window)
@@ -149,7 +153,7 @@ class _Storing:
         return frozenset(name for name, proofs in self._proofs.items() if not are_ascending(proofs))
 
 
-def _scope(night: Night, known: DuckDB | None, first_limit: int) -> Scope:
+def _scope(night: Night, known: DuckDB | None, lessons: Lessons, until: datetime) -> Scope:
     settings = night.settings
 
     def are_unchanged(resource: Resource, context: Context, keys: Sequence[str], marks: Sequence[int]) -> list[bool]:
@@ -157,16 +161,24 @@ def _scope(night: Night, known: DuckDB | None, first_limit: int) -> Scope:
         before = warehouse.known_fingerprints(known, resource, context, keys)
         return [before.get(key) == mark for key, mark in zip(keys, marks, strict=True)]
 
+    def spread(resource: Resource, context: Context) -> Spread:
+        # What is known of all rows says nothing of how those lie that have changed since.
+        is_full = night.how[resource.name].mode == "full"
+        return warehouse.spread(known, resource, context) if known is not None and is_full else ()
+
     return Scope(
         catalogue=night.catalogue,
         version=settings.site.version,
         companies=None if settings.site.companies == "all" else settings.site.companies,
         switches=frozenset(settings.extract.switched_on),
         page_limit=None if settings.api.page_limit == "auto" else settings.api.page_limit,
-        first_limit=first_limit,
+        first_limit=lessons.first_limit,
         concurrency=settings.api.concurrency,
         readings=night.how,
         are_unchanged=all_changed if known is None else are_unchanged,
+        shared_until=until,
+        alone=frozenset(lessons.alone),
+        spread=spread,
     )
 
 

@@ -117,12 +117,13 @@ class Read:
     """What reading came to: the proof of the walks, how far each list has come, and what had ended.
 
     `newest` gives the greatest change time stored, by resource and company; `unordered` names the lists whose change
-    times went back somewhere. `recheck_differed` counts, by resource, records under unchanged parents that were not as
-    they had been.
+    times went back somewhere, `alone` those that one walker must read, and why. `recheck_differed` counts, by resource,
+    records under unchanged parents that were not as they had been.
     """
 
     extracted: Extracted
     newest: Mapping[tuple[str, str], datetime]
     unordered: frozenset[str]
+    alone: Mapping[str, str] = field(default_factory=dict)
     vanished: tuple[Vanished, ...] = ()
     recheck_differed: Mapping[str, int] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from pipeline.durable import make_folder, storing, sync
 from pipeline.errors import DiskFull, TooManyPages
-from pipeline.model import Request, Response, Send, run_order
+from pipeline.model import Params, Request, Response, Send, run_order
 
 NAME: Final = "pages.kept"
 KEPT_FORMAT: Final = 1
@@ -48,7 +48,8 @@ class KeptPages:
 
     `began` is of the first run in a chain of runs that went on from each other; `earlier` are their ids, oldest first;
     `found` counts the pages that they had kept, `count` all there are now, in `size_bytes` of at most `max_bytes`.
-    `places` says where in the file the answer to a request stands.
+    `places` says where in the file the answer to a request stands; `entered` at which moments further walkers entered a
+    list, under its path and filters.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class KeptPages:
     earlier: tuple[str, ...] = ()
     found: int = 0
     places: dict[int, int] = field(default_factory=dict, repr=False)
+    entered: dict[str, list[datetime]] = field(default_factory=dict, repr=False)
     count: int = 0
     size_bytes: int = 0
     file: int = field(default=-1, repr=False)
@@ -77,6 +79,14 @@ class KeptPages:
             return response
 
         return from_file_or_source
+
+    def entries(self, path: str, params: Params) -> Sequence[datetime]:
+        """At which moments a list was entered by the runs that this one goes on from."""
+        return self.entered.get(_list_id(path, params), ())
+
+    def enter(self, path: str, params: Params, moment: datetime) -> None:
+        """A walker enters a list here: a run that goes on finds its pages only if it enters there, too."""
+        self.write(_framed({"list": _list_id(path, params), "entered": moment.isoformat()}, b""))
 
     def close(self) -> None:
         """Nothing is kept any more; what was, stays."""
@@ -162,6 +172,9 @@ def go_on(left: Left, folder: Path, *, max_bytes: int) -> KeptPages:
         sync(folder)
         kept = KeptPages(path, left.began, max_bytes, (*left.earlier, left.run_id), left.pages, count=left.pages)
         kept.places = {mark: place for place, mark in _pages(path)}
+        for _, head, _ in _entries(path):
+            if "entered" in head:
+                kept.entered.setdefault(head["list"], []).append(datetime.fromisoformat(head["entered"]))
         kept.file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         os.ftruncate(kept.file, left.whole_bytes)
         kept.size_bytes = left.whole_bytes
@@ -238,7 +251,7 @@ def _left(path: Path) -> Left:
             is_barren = True
         elif "paused_until" in head:
             last_at = max(last_at, datetime.fromisoformat(head["paused_until"]))
-        else:
+        elif "mark" in head:
             pages += 1
             is_barren = False
     if began is None:
@@ -272,6 +285,10 @@ def _mark(request: Request) -> int:
     turn = [request.purpose, request.round_number, request.turn]
     asked = json.dumps([request.path, request.params, turn]).encode()
     return int.from_bytes(blake2b(asked, digest_size=8).digest(), "little")
+
+
+def _list_id(path: str, params: Params) -> str:
+    return json.dumps([path, params])
 
 
 def _framed(head: dict[str, Any], body: bytes) -> bytes:

@@ -13,6 +13,7 @@ from pipeline.warehouse.asking import (
     known_fingerprints,
     only_in_quarantine,
     sampled_keys,
+    spread,
     vanished,
 )
 from pipeline.warehouse.building import build, discard, finish, sweep
@@ -70,6 +71,7 @@ __all__ = [
     "rollback",
     "sampled_keys",
     "snapshot_info",
+    "spread",
     "sweep",
     "table_rows",
     "vanished",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from itertools import chain, islice
 from pathlib import Path
 
@@ -22,10 +23,12 @@ import pyarrow.parquet as pq
 from pipeline.durable import storing
 from pipeline.errors import StoredDataDamaged
 from pipeline.model import Context
-from pipeline.resources import Resource
+from pipeline.resources import Resource, snake_case
+from pipeline.stretches import Spread
 from pipeline.tables import DELETED_AT, FINGERPRINT, tables_of
 from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
+from pipeline.warehouse.figures import EPOCH
 from pipeline.warehouse.read import MEMORY_LIMIT, open_file
 from pipeline.warehouse.text import CURRENT, PAST, equal, home, names, quoted
 
@@ -33,6 +36,7 @@ Key = tuple[str, ...]
 
 _PRIVATE_FOLDER = 0o700
 _ROWS = 65_536  # of one step, here and there; bounds memory
+_SPREAD_STEPS = 200
 _SEPARATOR = "chr(31)"  # no key of a sound source holds it; if one does, a bucket may hold a row more
 
 
@@ -79,6 +83,27 @@ def known_fingerprints(
             [list(keys), *(given[name] for name in resource.context_names)],
         ).fetchall()
     return dict(found)
+
+
+def spread(connection: duckdb.DuckDBPyConnection, resource: Resource, context: Context) -> Spread:
+    """How the known rows under these parents lie in change time: moments in even steps, with the rows up to each.
+
+    Nothing for a resource without change times, or without such rows.
+    """
+    if resource.updated is None:
+        return ()
+    table, updated = tables_of(resource)[0], quoted(snake_case(resource.updated))
+    *above, _ = map(quoted, table.key)
+    under = "".join(f" AND {name} = ?" for name in above)
+    steps = [n / _SPREAD_STEPS for n in range(_SPREAD_STEPS + 1)]
+    with working("warehouse"):
+        (moments, count), *_ = connection.execute(
+            f"SELECT quantile_disc(epoch_us({updated}), {steps}), count({updated}) FROM {home(table)} "
+            f"WHERE {DELETED_AT} IS NULL{under}",
+            [key for _, key in context],
+        ).fetchall()
+    pairs = zip(moments or (), steps, strict=False)
+    return tuple((EPOCH + timedelta(microseconds=moment), count * part) for moment, part in pairs)
 
 
 def sampled_keys(connection: duckdb.DuckDBPyConnection, resource: Resource, bucket: int, buckets: int) -> Iterator[Key]:

@@ -99,14 +99,18 @@ def test_long_details_are_cut_and_counted():
 
 def test_what_reading_showed_is_told_and_refuses_nothing():
     """Order, rechecks and hidden records are advisory: what was read is stored as it is."""
-    fine = (lists_in_order(()), rechecks_agree({"expense": 3}, {"expense": 0}), nothing_hidden({"claim": 0}))
+    fine = (lists_in_order((), {}), rechecks_agree({"expense": 3}, {"expense": 0}), nothing_hidden({"claim": 0}))
     assert all(one.passed and not one.required for one in fine)
     told = (
-        lists_in_order({"invoice", "claim"}),
+        lists_in_order(
+            {"invoice", "claim"}, {"invoice": "change times go back", "project": "a record has no change time"}
+        ),
         rechecks_agree({"expense": 3}, {"expense": 2, "invoice_line": 0}),
         nothing_hidden({"claim": 0, "supplier": 4}),
     )
     assert not any(one.passed or one.required for one in told)
     assert told[0].detail.startswith("claim: change times go back")
+    assert told[0].detail.count("invoice") == 1
+    assert told[0].detail.endswith("project: read by one walker, for a record has no change time")
     assert told[1].detail == "expense: 2 differ under records that had not changed"
     assert told[2].detail == "supplier: 4 records answer but are not listed"

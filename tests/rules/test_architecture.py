@@ -21,7 +21,7 @@ LAYERS = (
     ("night",),
     ("account", "earlier", "upkeep", "forecast"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
-    ("auth", "retry", "budget", "planning", "readings", "paginate", "decode", "checks", "fills"),
+    ("auth", "retry", "budget", "planning", "readings", "paginate", "stretches", "decode", "checks", "fills"),
     ("totals",),
     ("durable", "tables", "settings", "resources", "model", "written", "errors"),
 )
@@ -42,6 +42,7 @@ COMPUTING = (
     "planning",
     "readings",
     "paginate",
+    "stretches",
     "decode",
     "checks",
     "fills",

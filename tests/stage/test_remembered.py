@@ -15,13 +15,18 @@ from session_world import Jumping
 
 from pipeline import nightly
 from pipeline.errors import PipelineError
-from pipeline.ops.remembered import Remembered, file_of, recall, remember
+from pipeline.ops.remembered import Alone, Remembered, file_of, recall, remember
 from pipeline.sandbox import SandboxSettings, in_thread
 from pipeline.sandbox.faults import plan
 from pipeline.sandbox.variants import Variants
 
 NOW = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
-KNOWN = Remembered(window=5, page_limit=200, limit_found_at=NOW - timedelta(days=3))
+KNOWN = Remembered(
+    window=5,
+    page_limit=200,
+    limit_found_at=NOW - timedelta(days=3),
+    alone={"claim": Alone("change times go back", NOW - timedelta(days=1))},
+)
 
 
 def test_what_was_learnt_is_found(tmp_path):
@@ -46,23 +51,25 @@ def test_a_window_is_never_above_the_setting(tmp_path, most, window):
         (7, KNOWN),
         (7.1, replace(KNOWN, window=None)),
         (27, replace(KNOWN, window=None)),
-        (27.1, Remembered()),
+        (27.1, Remembered(alone=KNOWN.alone)),
+        (29.1, Remembered()),
         (-0.1, replace(KNOWN, window=None)),
         (-3.1, Remembered()),
     ],
 )
 def test_all_is_forgotten_in_time(tmp_path, days, expected):
-    """A window after 7 days, a page limit 30 days after it was found; also what a wrong clock wrote in the future."""
+    """A window after 7 days, what else was found after 30; also what a wrong clock wrote in the future."""
     remember(tmp_path, "s", KNOWN, NOW)
     assert recall(tmp_path, "s", NOW + timedelta(days=days), most=16) == expected
 
 
 GOOD = {
-    "format": 1,
+    "format": 2,
     "saved_at": NOW.isoformat(),
     "window": 5,
     "page_limit": 200,
     "limit_found_at": NOW.isoformat(),
+    "alone": {"claim": {"why": "change times go back", "found_at": NOW.isoformat()}},
 }
 BAD = {
     "empty": b"",
@@ -71,14 +78,15 @@ BAD = {
     "a list": b"[]",
     "null": b"null",
     "deep": b"[" * 4000,
-    "endless": json.dumps(GOOD).encode()[:-1] + b" " * 5000 + b"}",
+    "endless": json.dumps(GOOD).encode()[:-1] + b" " * 70_000 + b"}",
     **{
         f"{name} = {value!r}": json.dumps({**GOOD, name: value}).encode()
         for name, value in [
-            ("format", 2), ("format", None), ("window", 0), ("window", -1), ("window", 257), ("window", True),
+            ("format", 1), ("format", None), ("window", 0), ("window", -1), ("window", 257), ("window", True),
             ("window", 5.0), ("window", "5"), ("window", 10**30), ("page_limit", 0), ("page_limit", 100_001),
             ("page_limit", float("nan")), ("saved_at", "yesterday"), ("saved_at", 5), ("saved_at", "2026-11-26T03:00:00"),
-            ("limit_found_at", {}),
+            ("limit_found_at", {}), ("alone", []), ("alone", {"claim": 1}), ("alone", {"claim": {"why": "x"}}),
+            ("alone", {"claim": {"found_at": NOW.isoformat()}}), ("alone", {"claim": {"why": 1, "found_at": "x"}}),
         ]
     },
     **{f"no {name}": json.dumps({k: v for k, v in GOOD.items() if k != name}).encode() for name in GOOD},
