@@ -151,15 +151,17 @@ def _own_name() -> str:
 
 
 @contextmanager
-def sandbox_process(state_dir: Path, claims: int) -> Iterator[dict[str, Any]]:
+def sandbox_process(state_dir: Path, claims: int, *options: str) -> Iterator[dict[str, Any]]:
     """A sandbox in a process of its own, ended with the block; what it printed when it listened.
+
+    `options` are more of `prospend sandbox serve`.
 
     Raises:
         SourceUnavailable: it did not start.
     """
     command = (sys.executable, "-m", "pipeline", "sandbox", "serve", "--json", "--claims", str(claims))
     process = subprocess.Popen(  # noqa: S603 - our own program
-        (*command, "--state", str(state_dir)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        (*command, "--state", str(state_dir), *options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

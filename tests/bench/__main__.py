@@ -23,7 +23,7 @@ from pipeline.model import Page, Request, Response
 from pipeline.resources import Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Api, Settings, Site, Storage, Token
-from tests.bench import changed_night
+from tests.bench import changed_night, walkers
 from tests.bench.calls import Compared, measure_calls
 from tests.bench.serving import measure_serving
 
@@ -124,6 +124,9 @@ def main() -> None:
     parser.add_argument(
         "--night-rows", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000], help="sizes of a 1 % night"
     )
+    parser.add_argument(
+        "--walked-claims", type=int, default=100_000, help="claims that walkers share, at 50 ms latency"
+    )
     parser.add_argument("--valgrind", action="store_true", help="count instructions without a counter in the machine")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
@@ -154,6 +157,8 @@ def main() -> None:
             )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"  peak memory of this process so far: {peak:,.0f} MB\n")
+    walkers.show(arguments.walked_claims)
+    walkers.show_children(10_000)
     changed_night.show(arguments.night_rows)
 
 
