@@ -64,7 +64,10 @@ types: $(VENV)/dev-ready ## mypy, strict
 
 check: lint types test ## everything CI would say: format, lint, types, import rules, tests
 
-bench: $(VENV)/dev-ready ## measure speed and memory, side by side in one run
+bench: $(VENV)/dev-ready ## side by side with our peers, into docs/benchmarks.md; some twenty minutes
+	@$(BIN)/python -m tests.bench.peers
+
+bench-parts: $(VENV)/dev-ready ## what our own parts cost: requests, pages, nights, the sandbox
 	@$(BIN)/python -m tests.bench
 
 lock: $(VENV)/dev-ready ## lock what pyproject.toml asks for; UPGRADE=--upgrade takes the newest
@@ -74,4 +77,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench lock clean
+.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench bench-parts lock clean

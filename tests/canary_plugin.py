@@ -19,7 +19,7 @@ from canary import Canary, files_below, shown
 from readable import reader
 
 # Of the working tree: what belongs to no test, and is large.
-_NOT_OURS = (".git", ".venv", ".mypy_cache", ".ruff_cache", "__pycache__")
+_NOT_OURS = (".git", ".venv", ".bench", ".mypy_cache", ".ruff_cache", "__pycache__")
 _WATCH = pytest.StashKey["Watch"]()
 _FOUND = "tokens_told"
 

@@ -1,4 +1,7 @@
-"""Run every measurement and print one table. Ratios within one run mean something; seconds on a shared machine little."""
+"""What our own parts cost, `make bench-parts`: run every measurement and print one table.
+
+Ratios within one run mean something; seconds on a shared machine little.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,11 +31,10 @@ def process_cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def bodies_of(served: dict[str, str], path: str, limit: int) -> list[bytes]:
+def pages_of(served: dict[str, str], path: str, query: str) -> Iterator[bytes]:
     """Every page of one list over one connection, read by as thin a client as there is."""
     place = urlsplit(served["base_url"])
     context = ssl.create_default_context(cafile=served["ca_file"])
-    bodies: list[bytes] = []
     with (
         socket.create_connection((place.hostname, place.port)) as plain,
         context.wrap_socket(plain, server_hostname=place.hostname) as secure,
@@ -42,16 +42,17 @@ def bodies_of(served: dict[str, str], path: str, limit: int) -> list[bytes]:
     ):
         cursor = ""
         while True:
-            head = f"GET {path}?limit={limit}{cursor} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {served['token']}\r\n\r\n"
+            head = f"GET {path}?{query}{cursor} HTTP/1.1\r\nHost: sandbox\r\nAuthorization: Bearer {served['token']}\r\n\r\n"
             secure.sendall(head.encode())
             length = 0
             while line := answers.readline().strip():
                 name, _, value = line.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
-            bodies.append(answers.read(length))
-            following = json.loads(bodies[-1][bodies[-1].rfind(b'"nextCursor":') + 13 : -1])
+            body = answers.read(length)
+            yield body
+            following = json.loads(body[body.rfind(b'"nextCursor":') + 13 : -1])
             if following is None:
-                return bodies
+                return
             cursor = f"&cursor={following}"
 
 
@@ -61,7 +62,7 @@ def measure_serving(served: dict[str, str], pid: int) -> list[Serving]:
     for limit in (1000, 100):
         for walk in ("first", "again"):
             before, began = process_cpu_s(pid), time.perf_counter()
-            bodies = bodies_of(served, "/beta/company/1/claim", limit)
+            bodies = list(pages_of(served, "/beta/company/1/claim", f"limit={limit}"))
             wall, used = time.perf_counter() - began, process_cpu_s(pid) - before
             parse = time.process_time()
             rows = sum(len(json.loads(body)["page"]) for body in bodies)
