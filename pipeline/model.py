@@ -6,6 +6,7 @@ Frozen, comparable, without behaviour beyond simple derivation. No I/O, no clock
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,7 +94,8 @@ class Page:
     """The records of one answer, still as raw JSON text.
 
     `ordinal` counts the pages of a resource in order of arrival within a run, from 0: with the record's index it
-    names where a row came from, and it breaks ties between two versions of a record (the later fetch wins).
+    names where a row came from, and it breaks ties between two versions of a record (the later fetch wins). `marks` are
+    the records' fingerprints, if whoever read the page needed them.
     """
 
     walk: Walk
@@ -101,6 +103,7 @@ class Page:
     records: tuple[bytes, ...]
     fetched_at: datetime
     proof: PageProof | None = None
+    marks: array[int] | None = None
 
 
 Purpose = Literal["main", "catch_up", "recheck", "lookup"]

@@ -13,7 +13,7 @@ from pipeline.decode.erasing import (
     owned,
     owned_quarantined,
 )
-from pipeline.decode.fingerprints import fingerprint
+from pipeline.decode.fingerprints import fingerprint, fingerprints
 from pipeline.decode.pages import Decoded, add_notes, decode_pages
 from pipeline.decode.refit import Lost, Refitted, is_todays, lacks_columns, refit
 from pipeline.decode.schema import snapshot_schema
@@ -41,6 +41,7 @@ __all__ = [
     "erase_quarantined",
     "extra_members",
     "fingerprint",
+    "fingerprints",
     "is_todays",
     "lacks_columns",
     "named",

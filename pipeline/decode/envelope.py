@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 import pyarrow as pa
@@ -67,8 +68,7 @@ class Envelope:
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ParentKey:
+class ParentKey(NamedTuple):
     """The key of a record as text, and the boolean fields that were asked for (None: missing, null or no boolean)."""
 
     key: str
@@ -111,8 +111,14 @@ def parent_keys(
         One entry a record, in order; None for a record without a usable key, which decoding will quarantine.
     """
     columns = [resource.column(name) for name in (resource.key, *flags)]
-    decoder = _picking(tuple((column.name, *column.aliases) for column in columns))
-    return tuple(_parent_key(record, decoder) for record in records)
+    spellings = tuple((column.name, *column.aliases) for column in columns)
+    try:
+        key, *flag_values = _picked_together(b"[" + b",".join(records) + b"]", spellings)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # numbers for keys, or something worse
+        decoder = _picking(spellings)
+        return tuple([_parent_key(record, decoder) for record in records])
+    flags_of: Iterable[tuple[bool | None, ...]] = zip(*flag_values, strict=True) if flags else itertools.repeat(())
+    return tuple([ParentKey(text, of_one) if text else None for text, of_one in zip(key, flags_of, strict=False)])
 
 
 def change_time(record: bytes, resource: Resource) -> datetime | None:
@@ -255,6 +261,37 @@ def _picking(spellings: tuple[tuple[str, ...], ...]) -> msgspec.json.Decoder[Any
     counter = itertools.count()
     ways = tuple(tuple(f"f{next(counter)}" for _ in spelling) for spelling in spellings)
     return msgspec.json.Decoder(msgspec.defstruct("Picked", fields, namespace={"ways": ways}))
+
+
+def _picked_together(array: bytes, spellings: tuple[tuple[str, ...], ...]) -> list[list[Any]]:
+    """By wanted field, its values in all records of an array: texts for the first, booleans for the others.
+
+    Raises:
+        msgspec.MsgspecError: a record has something else there.
+    """
+    decoder, ways = _picking_together(spellings)
+    found = decoder.decode(array)
+    return [
+        list(map(operator.attrgetter(way[0]), found))
+        if len(way) == 1
+        else [next((value for name in way if (value := getattr(one, name)) is not None), None) for one in found]
+        for way in ways
+    ]
+
+
+@functools.cache
+def _picking_together(
+    spellings: tuple[tuple[str, ...], ...],
+) -> tuple[msgspec.json.Decoder[Any], tuple[tuple[str, ...], ...]]:
+    """A decoder of many records at once, and the attributes of each wanted field."""
+    counter = itertools.count()
+    ways = tuple(tuple(f"f{next(counter)}" for _ in spelling) for spelling in spellings)
+    fields = [
+        (attribute, str | None if place == 0 else bool | None, msgspec.field(default=None, name=name))
+        for place, (spelling, way) in enumerate(zip(spellings, ways, strict=True))
+        for name, attribute in zip(spelling, way, strict=True)
+    ]
+    return msgspec.json.Decoder(list[msgspec.defstruct("Together", fields)]), ways  # type: ignore[misc]
 
 
 def _parent_key(record: bytes, decoder: msgspec.json.Decoder[Any]) -> ParentKey | None:

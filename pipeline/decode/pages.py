@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipeline.decode.fast import Refused, leaves, read
-from pipeline.decode.fingerprints import fingerprints
+from pipeline.decode.fingerprints import fingerprint_column
 from pipeline.decode.fit import eased, fitted, parents_named
 from pipeline.decode.schema import RECORD, NoteCounts, Plan, plan_of
 from pipeline.decode.values import Misfit
@@ -138,13 +138,13 @@ def decode_pages(pages: Sequence[Page], resource: Resource, *, run_id: str) -> D
         sorting.add(records[start:stop], start)
     misfits = sorting.misfits
     origin = _origins(pages, run_id, plan)
+    origin = origin.append_column(plan.snapshot.field(FINGERPRINT), fingerprint_column(pages))
     rows = pa.concat_tables(sorting.tables or [plan.typed.empty_table()])
     quarantined = tuple(_quarantined(misfits[i], records[i], origin, i, plan) for i in sorted(misfits))
     if misfits:
         keep = [place not in misfits for place in range(len(records))]
         origin, records = origin.filter(pa.array(keep)), tuple(compress(records, keep))
     _check_parents(rows, origin, plan)
-    origin = origin.append_column(plan.snapshot.field(FINGERPRINT), fingerprints(records))
     table = _assembled(rows, origin, plan)
     notes = sorting.notes + _unknown_values(table, plan)
     return Decoded(

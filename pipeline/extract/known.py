@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,8 +26,17 @@ class Known:
     scope: Scope
     opened: set[_Place] = field(default_factory=set)
     pinned: dict[_Place, int] = field(default_factory=dict)
+    _noted: deque[tuple[str, Context, Sequence[str | None], Sequence[int]]] = field(default_factory=deque)
+    _noted_count: int = 0
     _recent: dict[_Place, int] = field(default_factory=dict)
     _older: dict[_Place, int] = field(default_factory=dict)
+
+    def note(self, resource: Resource, context: Context, keys: Sequence[str | None], marks: Sequence[int]) -> None:
+        """Remember a page's records, cheaply: whether they are fresh is asked later, of a few."""
+        self._noted.append((resource.name, context, keys, marks))
+        self._noted_count += len(keys)
+        while self._noted_count - len(self._noted[0][2]) > _RECENT:
+            self._noted_count -= len(self._noted.popleft()[2])
 
     def are_fresh(
         self,
@@ -46,6 +56,7 @@ class Known:
             marks: their fingerprints.
             is_entry: a walker entered its list with them.
         """
+        self._take_noted()
         places = [(resource.name, context, key or "") for key in keys]
         fresh = [self._recall(place) != mark for place, mark in zip(places, marks, strict=True)]
         if self.scope.reading(resource.name).mode == "incremental":
@@ -56,6 +67,12 @@ class Known:
         if len(self._recent) > _RECENT:
             self._older, self._recent = self._recent, {}
         return fresh
+
+    def _take_noted(self) -> None:
+        while self._noted:
+            name, context, keys, marks = self._noted.popleft()
+            self._recent.update(((name, context, key or ""), mark) for key, mark in zip(keys, marks, strict=True))
+        self._noted_count = 0
 
     def _recall(self, place: _Place) -> int | None:
         for known in (self._recent, self._older, self.pinned):

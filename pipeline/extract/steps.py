@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from datetime import datetime
 from hashlib import sha256
 from urllib.parse import quote
@@ -14,9 +15,19 @@ from pipeline.readings import LOWER_BOUND, lower_bound
 
 # How often a walk whose cursor the source no longer takes begins anew. It never goes on from a guess.
 NEW_BEGINNINGS = 2
+# So many listed records may have ended before what hangs under them was read.
+_FEW_GONE = 3
 
 
-def proven_page(walk: OpenWalk, envelope: Envelope, response: Response, *, cursor_in: str | None, ordinal: int) -> Page:
+def proven_page(
+    walk: OpenWalk,
+    envelope: Envelope,
+    response: Response,
+    *,
+    cursor_in: str | None,
+    ordinal: int,
+    marks: array[int] | None,
+) -> Page:
     """The records of an answer, with what proves their place: `ordinal` counts the pages of the resource."""
     proof = PageProof(
         resource=walk.resource.name,
@@ -32,7 +43,7 @@ def proven_page(walk: OpenWalk, envelope: Envelope, response: Response, *, curso
         received_at=response.received_at,
         body_sha256=sha256(response.body).hexdigest(),
     )
-    return Page(walk.walk, ordinal, envelope.records, response.received_at, proof)
+    return Page(walk.walk, ordinal, envelope.records, response.received_at, proof, marks)
 
 
 def label_of(walk: OpenWalk) -> str:
@@ -53,6 +64,24 @@ def has_children(parent: ParentKey, flag: int | None) -> bool:
 def with_lower_bound(params: Params, moment: datetime) -> Params:
     """The filters of a walk, with another lower bound."""
     return (*((name, value) for name, value in params if name != LOWER_BOUND), (LOWER_BOUND, lower_bound(moment)))
+
+
+def refuse_many_gone(parent: str, gone: int, walked: int) -> None:
+    """A record may end while it is read; many at once were another tenant's, or never there.
+
+    Args:
+        parent: the resource of the records.
+        gone: so many answered that they are not there when what hangs under them was asked for.
+        walked: under so many others it was read.
+
+    Raises:
+        SourceContractBroken: more than a few, and more than a tenth.
+    """
+    if gone > _FEW_GONE and gone * 10 > walked + gone:
+        raise SourceContractBroken(
+            f"{gone:,} listed records answered 404 (not found) when what hangs under them was asked for",
+            where=f"extract · {parent}",
+        )
 
 
 def _hashed(cursor: str | None) -> str | None:

@@ -8,12 +8,13 @@ should not have changed, and look-ups of single records.
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.decode import Envelope, fingerprint, parent_keys, split_envelope
+from pipeline.decode import Envelope, fingerprint, fingerprints, parent_keys, split_envelope
 from pipeline.errors import (
     ConfigError,
     NotThere,
@@ -33,6 +34,7 @@ from pipeline.extract.steps import (
     has_children,
     label_of,
     proven_page,
+    refuse_many_gone,
     turn_of,
     with_lower_bound,
 )
@@ -43,8 +45,6 @@ from pipeline.resources import Resource
 
 # More records on a page than this, and than ten times those asked for, are no page: each may open further walks.
 _MOST_RECORDS = 10_000
-# So many listed records may have ended before what hangs under them was read.
-_FEW_GONE = 3
 # How often a catch-up is repeated while it still brings something new.
 _CATCH_UPS = 3
 
@@ -98,7 +98,9 @@ class Extraction:
             if resource.parent is None:
                 self.open_walks(resource, ())
         await self.work_off()
-        self.refuse_many_gone()
+        for parent, keys in self.gone.items():
+            children = self.scope.catalogue.children_of(parent)
+            refuse_many_gone(parent, len(keys), max(self.counts[child.name].walk_count for child in children))
 
     async def read_alone(self, unordered: Collection[str]) -> None:
         """Lists that go back in time have been read by one walker: what several have read of them is no proof.
@@ -229,12 +231,13 @@ class Extraction:
                 raise SecurityStop(
                     f"a page holds {len(envelope.records):,} records, though {walk.limit:,} were asked for"
                 )
-            keys = self.begin_children(walk, envelope)
+            marks = fingerprints(envelope.records) if self.is_incremental_list(resource) else None
+            keys = self.begin_children(walk, envelope, marks)
             goes_on = walk.progress.advance(envelope.next_cursor, keys)
         except PipelineError as error:
             raise error.filled_in(where=label_of(walk)) from None
         walk.pages += 1
-        page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None)
+        page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None, marks)
         walk.cursor = envelope.next_cursor
         for one, step in self.sharing.after(walk, envelope.records, keys, goes_on=goes_on):
             if step == "goes_on":
@@ -244,10 +247,17 @@ class Extraction:
         self.observe(PageRead(resource.name, len(envelope.records)))
         await self.gathered.add(resource, page, len(response.body))
 
-    def page_of(self, walk: OpenWalk, envelope: Envelope, response: Response, cursor_in: str | None) -> Page:
+    def page_of(
+        self,
+        walk: OpenWalk,
+        envelope: Envelope,
+        response: Response,
+        cursor_in: str | None,
+        marks: array[int] | None = None,
+    ) -> Page:
         """The records of an answer, with what proves their place."""
         name = walk.resource.name
-        page = proven_page(walk, envelope, response, cursor_in=cursor_in, ordinal=self.ordinals[name])
+        page = proven_page(walk, envelope, response, cursor_in=cursor_in, ordinal=self.ordinals[name], marks=marks)
         self.ordinals[name] += 1
         return page
 
@@ -286,20 +296,6 @@ class Extraction:
             return False
         self.gone.setdefault(parent, set()).add(tuple(value for _, value in walk.walk.context))
         return True
-
-    def refuse_many_gone(self) -> None:
-        """A record may end while it is read; many at once were another tenant's, or never there.
-
-        Raises:
-            SourceContractBroken: more than a few, and more than a tenth, of a resource's records.
-        """
-        for parent, keys in self.gone.items():
-            walked = max(self.counts[child.name].walk_count for child in self.scope.catalogue.children_of(parent))
-            if len(keys) > _FEW_GONE and len(keys) * 10 > walked + len(keys):
-                raise SourceContractBroken(
-                    f"{len(keys):,} listed records answered 404 (not found) when what hangs under them was asked for",
-                    where=f"extract · {parent}",
-                )
 
     async def read_below(self, records: Iterable[tuple[Resource, Context, str]]) -> None:
         """What hangs under some records has been read: they were found by look-ups, not in a list."""
@@ -355,8 +351,11 @@ class Extraction:
 
     # ---- children -------------------------------------------------------------------------------------------------
 
-    def begin_children(self, walk: OpenWalk, envelope: Envelope) -> tuple[str | None, ...]:
-        """Open the walks under each record of a page that asks for it; the page's keys."""
+    def begin_children(self, walk: OpenWalk, envelope: Envelope, marks: array[int] | None) -> tuple[str | None, ...]:
+        """Open the walks under each record of a page that asks for it; the page's keys.
+
+        `marks` are the records' fingerprints if the resource is an incremental list.
+        """
         resource, context = walk.resource, walk.walk.context
         children = [
             child
@@ -369,8 +368,9 @@ class Extraction:
         if resource.parent is None:
             self.companies.update(key for key in keys if key is not None)
             parents = tuple(parent for parent in parents if parent and self.is_wanted(parent.key))
-        elif self.is_incremental_list(resource):
-            marks = [fingerprint(record) for record in envelope.records]
+        elif marks is not None and not children and walk.purpose == "main":
+            self.known.note(resource, context, keys, marks)  # nothing hangs on what is fresh yet
+        elif marks is not None:
             fresh = self.known.are_fresh(resource, context, keys, marks, is_entry=walk.is_further and not walk.pages)
             self.fresh_count += sum(fresh)
             parents = tuple(parent for parent, is_fresh in zip(parents, fresh, strict=True) if is_fresh)
