@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -83,8 +84,9 @@ class Watch:
         assert self.base is not None
         yield from files_below(self.base)
         for path in files_below(tree, without=_NOT_OURS):
-            if path.stat().st_mtime >= self.began and not path.is_relative_to(self.base):
-                yield path
+            with contextlib.suppress(FileNotFoundError):  # another worker's tests are at work in the tree
+                if path.stat().st_mtime >= self.began and not path.is_relative_to(self.base):
+                    yield path
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -129,7 +131,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the session that left a token in a file; a worker hands over what it found."""
     watch = session.config.stash[_WATCH]
     if watch.base is not None:
-        watch.search(session.config.rootpath)
+        try:
+            watch.search(session.config.rootpath)
+        except Exception:  # noqa: BLE001 - a worker that raises here ends without a word
+            watch.told.append(f"the search itself failed: {traceback.format_exc()}")
     if watch.told:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     handed_over = getattr(session.config, "workeroutput", None)

@@ -33,6 +33,8 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 
+# Nothing but what is documented, without a character that could be written in two ways: no need to look closer.
+_USUAL_FRAME = re.compile(rb'\s*\{\s*"page"\s*:\s*\[\s*\]\s*,\s*"nextCursor"\s*:\s*(?:null|"[ !#-\[\]-~]*")\s*\}\s*')
 
 _SPACE = b" \t\r\n"
 _JSON_TYPES = {
@@ -148,6 +150,8 @@ def _check_text(body: bytes) -> None:
 def _page(body: bytes) -> Envelope:
     found, source = _decoded(_BODY, body)
     frame = _around(found.page, body, source)
+    if _USUAL_FRAME.fullmatch(frame):
+        return Envelope(_texts(found.page, body, source), found.nextCursor or None)
     members = json_members(frame)
     names = [name for name, _ in members]
     if len(set(names)) != len(names):

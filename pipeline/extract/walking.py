@@ -11,7 +11,7 @@ import asyncio
 from array import array
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
 from pipeline.decode import Envelope, fingerprint, fingerprints, parent_keys, split_envelope
@@ -84,7 +84,10 @@ class Extraction:
         self.gathered = Gathered(scope.catalogue, deliver)
         self.ordinals: Counter[str] = Counter()
         self.companies: set[str] = set()
-        self.counts: dict[str, WalksDone] = {name: WalksDone(name, 0, 0, 0) for name in names}
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in names}  # as `WalksDone` names them
+        self.incremental_lists = {
+            one.name for one in scope.catalogue if scope.catalogue.depth(one.name) == 1 and is_incremental(one)
+        }
         self.long_walks: dict[tuple[str, Context, Params], OpenWalk] = {}
         self.fresh_count = 0
         # By resource: keys (parents' first) of records that were gone when what hangs under them was to be read.
@@ -100,7 +103,7 @@ class Extraction:
         await self.work_off()
         for parent, keys in self.gone.items():
             children = self.scope.catalogue.children_of(parent)
-            refuse_many_gone(parent, len(keys), max(self.counts[child.name].walk_count for child in children))
+            refuse_many_gone(parent, len(keys), max(self.counts[child.name]["walk_count"] for child in children))
 
     async def read_alone(self, unordered: Collection[str]) -> None:
         """Lists that go back in time have been read by one walker: what several have read of them is no proof.
@@ -172,7 +175,10 @@ class Extraction:
 
     def done(self) -> Extracted:
         """The proof; everything has been handed on."""
-        return Extracted(tuple(self.counts.values()), self.limit)
+        every = {spec.name: 0 for spec in fields(WalksDone) if spec.name != "resource"}
+        return Extracted(
+            tuple(WalksDone(name, **{**every, **counts}) for name, counts in self.counts.items()), self.limit
+        )
 
     # ---- walks ----------------------------------------------------------------------------------------------------
 
@@ -320,25 +326,18 @@ class Extraction:
             raise SourceContractBroken("a look-up of one record answered with another one, or several", where=label)
         walk = OpenWalk(Walk(resource.name, context), resource, path, "lookup", pages=1)
         await self.gathered.add(resource, self.page_of(walk, envelope, response, None), len(response.body))
-        counts = self.counts[resource.name]
-        self.counts[resource.name] = replace(
-            counts, page_count=counts.page_count + 1, record_count=counts.record_count + 1
-        )
+        self.counts[resource.name].update(page_count=1, record_count=1)
         return fingerprint(envelope.records[0])
 
     def end(self, walk: OpenWalk) -> None:
         """Note that a walk has reached the source's end marker, or the stretch of its right neighbour."""
         name = walk.resource.name
         counts = self.counts[name]
-        self.counts[name] = replace(
-            counts,
-            walk_count=counts.walk_count + (not walk.is_further),
-            entry_count=counts.entry_count + walk.is_further,
-            page_count=counts.page_count + walk.progress.pages,
-            record_count=counts.record_count + walk.progress.records,
-            restart_count=counts.restart_count + walk.restarts,
-            recheck_count=counts.recheck_count + (walk.purpose == "recheck"),
-        )
+        counts["entry_count" if walk.is_further else "walk_count"] += 1
+        counts["page_count"] += walk.progress.pages
+        counts["record_count"] += walk.progress.records
+        counts["restart_count"] += walk.restarts
+        counts["recheck_count"] += walk.purpose == "recheck"
         is_list = walk.purpose == "main" and not walk.is_further and self.is_incremental_list(walk.resource)
         if is_list and walk.progress.pages > 1:
             self.long_walks[name, walk.walk.context, walk.walk.params] = walk
@@ -390,7 +389,7 @@ class Extraction:
 
     def is_incremental_list(self, resource: Resource) -> bool:
         """Whether a resource is a company's list that can be asked for what changed: what hangs under it follows it."""
-        return self.scope.catalogue.depth(resource.name) == 1 and is_incremental(resource)
+        return resource.name in self.incremental_lists
 
     def is_wanted(self, company: str) -> bool:
         return self.scope.companies is None or company in self.scope.companies

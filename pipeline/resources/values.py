@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
@@ -141,15 +141,23 @@ class Catalogue:
     resources: tuple[Resource, ...]
     source: str = field(compare=False)
     text_sha256: str
+    # Asked for with every page.
+    _by_name: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
+    _children: Mapping[str, tuple[Resource, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        children: dict[str, tuple[Resource, ...]] = {}
+        for resource in self.resources:
+            if resource.parent is not None:
+                children[resource.parent] = (*children.get(resource.parent, ()), resource)
+        object.__setattr__(self, "_by_name", {resource.name: resource for resource in self.resources})
+        object.__setattr__(self, "_children", children)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self.resources)
 
     def __getitem__(self, name: str) -> Resource:
-        for resource in self.resources:
-            if resource.name == name:
-                return resource
-        raise KeyError(name)
+        return self._by_name[name]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,7 +166,7 @@ class Catalogue:
 
     def children_of(self, name: str) -> tuple[Resource, ...]:
         """The resources that are read once for each row of this one."""
-        return tuple(resource for resource in self.resources if resource.parent == name)
+        return self._children.get(name, ())
 
     def period_of(self, name: str) -> tuple[Resource, str] | None:
         """The document that decides which accounting period a resource's rows belong to, and its field with the time.

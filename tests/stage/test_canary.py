@@ -188,6 +188,17 @@ def test_a_session_whose_worker_died_before_it_searched_fails(tmp_path):
     assert "ended before its files were searched" in done.stdout
 
 
+def test_a_session_whose_search_failed_says_why(tmp_path):
+    """Alone and as a worker: what could not be searched may hold anything."""
+    spoils = "def test_it(tmp_path):\n    (tmp_path / 'broken.zip').write_bytes(b'PK\\3\\4')\n"
+    for number, options in enumerate(((), ("-n", "1"))):
+        done = session(tmp_path / f"session {number}", *options, tests=spoils)
+        assert done.returncode != 0
+        assert "the search itself failed: Traceback" in done.stdout
+    for left in tmp_path.rglob("broken.zip"):  # or the search of this session fails, too
+        left.unlink()
+
+
 @pytest.fixture
 def canary(tmp_path) -> Canary:
     canary = Canary()
