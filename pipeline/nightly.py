@@ -34,6 +34,7 @@ from pipeline.errors import (
     PipelineError,
 )
 from pipeline.forecast import ageing_of, readings_of, refuse_short_lived
+from pipeline.lean import lean
 from pipeline.model import (
     ErrorLines,
     Observe,
@@ -113,7 +114,7 @@ def run(
     """
     world = world or real_world()
     environ = Surroundings(os.environ if environ is None else environ)
-    with runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
+    with lean(), runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
         asked = (wanted or Wanted(), frozenset(accepts_shrink))
         return _begun(settings, environ, world, observe, on_report, asked)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline import upkeep, warehouse
 from pipeline.errors import ConfigError, PipelineError
+from pipeline.lean import lean
 from pipeline.night.standing import finished, spill
 from pipeline.ops import runs
 from pipeline.ops.lock import run_lock
@@ -46,7 +47,7 @@ def rebuild(data_dir: Path, catalogue: Catalogue, now: datetime) -> Rebuilt:
             what they have.
         StoredDataDamaged: a snapshot is not what was written; readers keep what they have.
     """
-    with run_lock(data_dir, _NAME, now):
+    with lean(), run_lock(data_dir, _NAME, now):
         sweep(data_dir)
         warehouse.sweep(data_dir / "warehouse")
         manifests = accepted_runs(data_dir)

@@ -23,7 +23,7 @@ LAYERS = (
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox", "marts"),
     ("auth", "retry", "budget", "planning", "readings", "paginate", "stretches", "decode", "checks", "fills"),
     ("totals",),
-    ("durable", "tables", "settings", "resources", "model", "written", "errors"),
+    ("durable", "lean", "tables", "settings", "resources", "model", "written", "errors"),
 )
 OWNERS = {
     "aiohttp": {"session", "sandbox"},
