@@ -39,6 +39,7 @@ from pipeline.model import (
     ErrorLines,
     Observe,
     Outcome,
+    ReadingPlanned,
     RunReport,
     StageBegan,
     SurroundingsIgnored,
@@ -238,6 +239,8 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
     try:
         night = replace(night, base=standing(night))
         night.observe(StageBegan("extract"))
+        planned_lines = achieved.plan.resources if achieved.plan is not None else ()
+        night.observe(ReadingPlanned(tuple((one.name, one.calls, one.rows) for one in planned_lines)))
         found = read(night, token, staging, achieved, kept)
         night.observe(StageBegan("seal"))
         forget_staged(night, staging)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import click
 
+from pipeline.cli.going import Going
 from pipeline.cli.text import counted
 from pipeline.model import (
     EarlierRunUnfinished,
@@ -18,6 +18,7 @@ from pipeline.model import (
     Observe,
     PageRead,
     QuarantineLeft,
+    ReadingPlanned,
     StageBegan,
     SurroundingsIgnored,
     TokenAgeing,
@@ -51,21 +52,22 @@ class _Lines:
 
     def __init__(self) -> None:
         self.began = self.last = time.monotonic()
-        self.pages: Counter[str] = Counter()
-        self.records: Counter[str] = Counter()
+        self.going = Going(self.began)
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, Notice):
             told = _notice(event)
+        elif isinstance(event, ReadingPlanned):
+            self.going.plan(event)
+            return
         elif isinstance(event, PageRead):
-            self.pages[event.resource] += 1
-            self.records[event.resource] += event.record_count
+            self.going.take(event, now)
             if now - self.last < _LINE_EVERY_S:
                 return
-            told = f"{self.pages.total():,} pages, {self.records.total():,} records"
+            told = self.going.told(now)
         else:
-            read = f" ({self.records.total():,} records read)" if event.stage == "seal" else ""
+            read = f" ({self.going.records.total():,} records read)" if event.stage == "seal" else ""
             told = _STAGES[event.stage] + read
         self.last = now
         _say(f"{now - self.began:6.1f} s  {told}")
@@ -84,8 +86,7 @@ def _live() -> Iterator[Observe]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
         lines = {}
-        pages: Counter[str] = Counter()
-        records: Counter[str] = Counter()
+        going = Going(time.monotonic())
         current = [progress.add_task("starting", total=None, told="")]
 
         def observe(event: Event) -> None:
@@ -96,12 +97,16 @@ def _live() -> Iterator[Observe]:
                 progress.update(current[0], total=1, completed=1)
                 current[0] = progress.add_task(_STAGES[event.stage], total=None, told="")
                 return
+            now = time.monotonic()
+            if isinstance(event, ReadingPlanned):
+                going.plan(event)
+                return
             name = event.resource
-            pages[name] += 1
-            records[name] += event.record_count
+            going.take(event, now)
             if name not in lines:
-                lines[name] = progress.add_task(f"  {name}", total=None, told="")
-            progress.update(lines[name], told=f"{records[name]:,} records, {pages[name]:,} pages")
+                lines[name] = progress.add_task(f"  {name}", total=going.planned.get(name, (None,))[0], told="")
+            progress.update(lines[name], completed=going.pages[name], told=going.told_of(name, now))
+            progress.update(current[0], told=going.told(now))
 
         yield observe
         for task in progress.tasks:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pipeline import budget, warehouse
@@ -16,7 +17,7 @@ from pipeline.decode import are_ascending, decode_pages, newest_by_company, stam
 from pipeline.errors import EXIT_TERMINATED
 from pipeline.extract import Extraction, Scope, all_changed
 from pipeline.forecast import plan_next
-from pipeline.model import Context, Page, PageProof
+from pipeline.model import Context, Event, Page, PageProof, PageRead
 from pipeline.night.lessons import Lessons
 from pipeline.night.proving import prove_deletions
 from pipeline.night.standing import spill
@@ -91,7 +92,13 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
         ) as session:
             achieved.calls = session.calls
             scope = _scope(night, known, lessons, kept.began.began_at)
-            walks = Extraction(scope, kept.answering(session.send), deliver, night.observe, kept)
+
+            def tell(event: Event) -> None:
+                if isinstance(event, PageRead):
+                    event = replace(event, calls=session.calls[event.resource])
+                night.observe(event)
+
+            walks = Extraction(scope, kept.answering(session.send), deliver, tell, kept)
             try:
                 await walks.read_lists()
                 lessons.found_limit(walks.limit)

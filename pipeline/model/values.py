@@ -152,68 +152,6 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
-class PageRead:
-    """A page has arrived: for progress displays."""
-
-    resource: str
-    record_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class StageBegan:
-    """A stage of the run begins: for progress displays."""
-
-    stage: Literal["extract", "seal", "load", "check", "publish"]
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierRunUnfinished:
-    """An earlier run did not publish, and what became of what it left.
-
-    `was_killed` tells that it left no record: a kill, or the machine stopped. `pages` counts the pages it had kept;
-    they are used by this run, unless `not_used` says why not.
-    """
-
-    run_id: str
-    was_killed: bool
-    pages: int = 0
-    not_used: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenAgeing:
-    """A milestone before the token's expiry was passed; `is_new` if no earlier run has told of it."""
-
-    warning: str
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SurroundingsIgnored:
-    """Variables and files of this machine that other programs obey and this one does not, by name."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineLeft:
-    """So many records that did not fit the catalogue of their run fit today's, and became rows without any call."""
-
-    record_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ErasureEnded:
-    """An erasure of so many people that was cut off stands now; it was ended before anything was read."""
-
-    people_count: int
-
-
-Event = PageRead | StageBegan | EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded
-Observe = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
 class Quarantined:
     """A record that did not fit, with where it stood and why. `reason` names types, never the value.
 

@@ -1,0 +1,86 @@
+"""What a run tells while it is under way, for progress displays and for notices to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page has arrived: for progress displays. `calls` counts the attempts for the resource so far."""
+
+    resource: str
+    record_count: int
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPlanned:
+    """What is expected to be read, as name, calls and records of each resource; None where no earlier run tells."""
+
+    resources: tuple[tuple[str, int | None, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StageBegan:
+    """A stage of the run begins: for progress displays."""
+
+    stage: Literal["extract", "seal", "load", "check", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRunUnfinished:
+    """An earlier run did not publish, and what became of what it left.
+
+    `was_killed` tells that it left no record: a kill, or the machine stopped. `pages` counts the pages it had kept;
+    they are used by this run, unless `not_used` says why not.
+    """
+
+    run_id: str
+    was_killed: bool
+    pages: int = 0
+    not_used: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAgeing:
+    """A milestone before the token's expiry was passed; `is_new` if no earlier run has told of it."""
+
+    warning: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SurroundingsIgnored:
+    """Variables and files of this machine that other programs obey and this one does not, by name."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineLeft:
+    """So many records that did not fit the catalogue of their run fit today's, and became rows without any call."""
+
+    record_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureEnded:
+    """An erasure of so many people that was cut off stands now; it was ended before anything was read."""
+
+    people_count: int
+
+
+Event = (
+    PageRead
+    | ReadingPlanned
+    | StageBegan
+    | EarlierRunUnfinished
+    | TokenAgeing
+    | SurroundingsIgnored
+    | QuarantineLeft
+    | ErasureEnded
+)
+Observe = Callable[[Event], None]
