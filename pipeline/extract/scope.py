@@ -90,7 +90,12 @@ class WalksDone:
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """The proof of a complete extraction: one entry a resource, in catalogue order."""
+    """The proof of a complete extraction: one entry a resource, in catalogue order.
+
+    `page_limit` is the greatest page that was accepted; `page_length` the most records on any page that another one
+    followed, 0 if none did: less than the limit where the source gives less than it accepts.
+    """
 
     walks: tuple[WalksDone, ...]
     page_limit: int
+    page_length: int = 0

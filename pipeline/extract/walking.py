@@ -77,6 +77,7 @@ class Extraction:
         self.send = send
         self.observe = observe
         self.limit = scope.page_limit or scope.first_limit
+        self.page_length = 0
         names = scope.catalogue.names
         self.frontier = Frontier(scope.catalogue.depth(name) for name in names)
         self.known = Known(scope)
@@ -176,9 +177,8 @@ class Extraction:
     def done(self) -> Extracted:
         """The proof; everything has been handed on."""
         every = {spec.name: 0 for spec in fields(WalksDone) if spec.name != "resource"}
-        return Extracted(
-            tuple(WalksDone(name, **{**every, **counts}) for name, counts in self.counts.items()), self.limit
-        )
+        walks = tuple(WalksDone(name, **{**every, **counts}) for name, counts in self.counts.items())
+        return Extracted(walks, self.limit, self.page_length)
 
     # ---- walks ----------------------------------------------------------------------------------------------------
 
@@ -243,6 +243,8 @@ class Extraction:
         except PipelineError as error:
             raise error.filled_in(where=label_of(walk)) from None
         walk.pages += 1
+        if goes_on:
+            self.page_length = max(self.page_length, len(envelope.records))
         page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None, marks)
         walk.cursor = envelope.next_cursor
         for one, step in self.sharing.after(walk, envelope.records, keys, goes_on=goes_on):

@@ -44,6 +44,7 @@ def manifest_facts(night: Night, read: Read, staging: Staging, achieved: Achieve
         "settings_sha256": sha256(repr(replace(settings, source=None)).encode()).hexdigest(),
         "catalogue_sha256": night.catalogue.text_sha256,
         "page_limit": read.extracted.page_limit,
+        "page_length": read.extracted.page_length,
         "timezone": settings.site.timezone,
         "closed_before": night.closed_before.isoformat() if night.closed_before else None,
         "erased_people": len(erased.names) if (erased := erased_people(night.data_dir)) else 0,

@@ -32,6 +32,7 @@ class Reader:
     """Reads the claims of a sandbox; `before` is called before each request."""
 
     running: Running
+    limit: int = LIMIT
     before: Callable[[Request], None] = lambda _: None
     asked: list[Request] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
@@ -48,7 +49,7 @@ class Reader:
         return asyncio.run(self._read(scope))
 
     async def _read(self, scope: dict[str, object]) -> Extracted:
-        api = Api(ca_file=self.running.ca_file, page_limit=LIMIT, concurrency=WALKERS)
+        api = Api(ca_file=self.running.ca_file, page_limit=self.limit, concurrency=WALKERS)
         world = nightly.real_world()
         async with open_session(api, self.running.base_url, Secret(self.running.token), world) as session:
 
@@ -65,7 +66,7 @@ class Reader:
             async def deliver(_resource: Resource, pages: Sequence[Page]) -> None:
                 self.pages += pages
 
-            whole = Scope(CATALOGUE, "beta", page_limit=LIMIT, concurrency=WALKERS, readings=CLAIMS, **scope)
+            whole = Scope(CATALOGUE, "beta", page_limit=self.limit, concurrency=WALKERS, readings=CLAIMS, **scope)
             extraction = Extraction(whole, send, deliver, lambda _: None, self)
             await extraction.read_lists()
             await extraction.read_alone(())
@@ -139,12 +140,22 @@ def test_what_changes_meanwhile_is_read_as_it_was_or_as_it_is(authority: Path):
             if len(reader.asked) in (60, 150):
                 running.advance(1)
 
-        reader = Reader(running, move_on)
+        reader = Reader(running, before=move_on)
         reader.read(shared_until=until(running))
         after = {("claim", key) for key in keys_of(running)}
         read = {("claim", key) for key in reader.records()}
     assert len(before & after) > 2000
     assert before & after <= read
+
+
+def test_pages_that_are_shorter_than_asked_for_are_noticed(authority: Path):
+    """A source that gives ten for a thousand has ten times a hundred pages: walkers reckon with what comes."""
+    with in_thread(SandboxSettings(state_dir=authority, claims=1500, page_cap=10)) as running:
+        reader = Reader(running, limit=1000)
+        done = reader.read(shared_until=until(running))
+        assert (done.page_limit, done.page_length) == (1000, 10)
+        assert done.walks[CATALOGUE.names.index("claim")].entry_count > 0
+        assert {key for _, key in keys_of(running)} == {key for _, key in reader.records()}
 
 
 def keys_of(running: Running) -> set[tuple[str, str]]:
