@@ -24,8 +24,10 @@ def stored(kind: str, total: str = "0.30", count: int = 2, own: str | None = Non
     return {GROSS: gross, NET: Amount(kind, Decimal("0.27"), 2, Decimal("0.27") if own else None)}
 
 
-def turn(name: str, cpu_s: float, *, outcome: str = "ended", load: float = 1.0, amounts: str = "") -> Turn:
-    return Turn(CELL, name, Usage(outcome, cpu_s, 2 * cpu_s, 100 * cpu_s, None), 25, amounts, load)
+def turn(
+    name: str, cpu_s: float, *, outcome: str = "ended", load: float = 1.0, amounts: str = "", times: float | None = None
+) -> Turn:
+    return Turn(CELL, name, Usage(outcome, cpu_s, 2 * cpu_s, 100 * cpu_s, None), 25, amounts, load, times)
 
 
 def test_decimals_with_the_same_sums_are_exact():
@@ -52,14 +54,16 @@ def test_another_sum_or_a_missing_amount_is_never_exact():
 
 
 def test_a_table_has_ratios_to_the_parser_and_to_us():
-    """Two columns say how many times as much processor time."""
-    text = section(CELL, [turn("json", 2.0), turn("ours", 4.0, amounts="exact"), turn("dlt", 40.0)])
+    """To the parser's turn just before, and by way of it to us: this machine is not as fast at each moment."""
+    found = [turn("json", 2.0), turn("ours", 4.0, amounts="exact", times=2.0), turn("dlt", 40.0, times=30.0)]
+    text = section(CELL, found)
     assert "## About 100,000 records, 1,000 a page" in text
     assert (
         "| **prospend run: child tables, history, checks, published** | 4.00 | 2.00 | 1.00 | 8.00 | 400 | 25 | exact |"
         in text
     )
-    assert "| 40.00 | 20.00 | 10.00 |" in text
+    assert "| 40.00 | 30.00 | 15.00 |" in text
+    assert "| 2.00 |  | 0.50 |" in text
 
 
 def test_who_did_not_end_has_no_numbers():
@@ -73,6 +77,7 @@ def test_the_middle_is_taken_of_times_and_the_most_of_memory():
     """One slow turn on a busy machine changes little."""
     found = middle([turn("dlt", 1.0), turn("dlt", 9.0), turn("dlt", 2.0, load=4.0)])
     assert (found.usage.cpu_s, found.usage.peak_mb, found.load_before) == (2.0, 900.0, 4.0)
+    assert middle([turn("dlt", 1.0, times=3.0), turn("dlt", 9.0, times=5.0)]).times_json == 4.0
     assert middle([turn("dlt", 1.0), turn("dlt", 2.0, outcome="failed")]).usage.outcome == "failed"
 
 

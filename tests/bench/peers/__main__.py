@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tests.bench.peers.facts import facts_of
 from tests.bench.peers.field import BY_NAME, FIELD, Contestant
 from tests.bench.peers.turns import Cell, Turn, take_turn, to_document
 
+YARDSTICK = "json"
 OURS_AND_FLOORS = ("bare", "json", "orjson", "ours-parquet", "ours")
 
 
@@ -64,7 +65,10 @@ def chosen_heats(arguments: argparse.Namespace, names: Sequence[str]) -> list[He
 
 
 def run_heat(heat: Heat, ready: Sequence[Contestant], folder: Path, limit_s: float) -> Iterator[Turn]:
-    """All turns over one set of books. What a slow one could not end in time it is not asked again."""
+    """All turns over one set of books, the yardstick before each: the machine is faster at one minute than at the next.
+
+    What a slow one could not end in time it is not asked again.
+    """
     cell, given_up = heat.cell, set()
     with open_books(folder / "books", cell.rows, cell.page_limit, cell.latency_ms) as books:
         print(
@@ -72,16 +76,20 @@ def run_heat(heat: Heat, ready: Sequence[Contestant], folder: Path, limit_s: flo
             f"{cell.latency_ms} ms late",
             flush=True,
         )
-        order = [one for one in ready if one.name in heat.names]
+        order = [one for one in ready if one.name in heat.names and one.name != YARDSTICK]
+        yardsticks = [one for one in ready if one.name in heat.names and one.name == YARDSTICK]
         for number in range(heat.rounds):
             for one in order:
                 if one.name in given_up:
                     continue
+                before = [take_turn(it, books, cell, folder / it.name, limit_s) for it in yardsticks]
                 turn = take_turn(one, books, cell, folder / f"{one.name}-{number}", limit_s)
+                if before:
+                    turn = replace(turn, times_json=turn.usage.cpu_s / before[0].usage.cpu_s)
                 if turn.usage.outcome != "ended":
                     given_up.add(one.name)
                 print(shown(turn), flush=True)
-                yield turn
+                yield from (*before, turn)
             order.reverse()
 
 
@@ -90,7 +98,7 @@ def shown(turn: Turn) -> str:
     used = turn.usage
     return (
         f"  {turn.contestant:<13}{used.outcome:<10}{used.cpu_s:8.2f} s CPU{used.wall_s:8.2f} s wall{used.peak_mb:7,.0f} MB"
-        f"{turn.requests:7,} requests  load {turn.load_before:.1f}  {turn.amounts}"
+        f"{turn.requests:7,} requests  load {turn.load_before:.1f}  x json {turn.times_json or 0:.2f}  {turn.amounts}"
     )
 
 

@@ -55,9 +55,11 @@ def measured(
             if not is_over and time.perf_counter() - began > limit_s:
                 os.killpg(process.pid, signal.SIGKILL)
                 is_over = True
-            if time.perf_counter() - looked_s > _LOOK_S:
+            pids = family(process.pid)
+            peak_bytes = max(peak_bytes, most_held(pids))
+            if len(pids) > 1 and time.perf_counter() - looked_s > _LOOK_S:  # this is dear to ask for
                 looked_s = time.perf_counter()
-                peak_bytes = max(peak_bytes, memory_of(family(process.pid)))
+                peak_bytes = max(peak_bytes, held_together(pids))
             time.sleep(_WAIT_S)
         wall_s = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -85,12 +87,14 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def memory_of(pids: Sequence[int]) -> int:
-    """Bytes that some processes hold together, or the most that one of them has held."""
-    most = max(kilobytes(f"/proc/{pid}/status", "VmHWM") for pid in pids)
-    # Shares are dear to ask for, and one process alone shares nothing that counts.
-    together = sum(kilobytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids) if len(pids) > 1 else 0
-    return max(most, together) * 1024
+def most_held(pids: Sequence[int]) -> int:
+    """The most bytes that any of these processes has held."""
+    return max(kilobytes(f"/proc/{pid}/status", "VmHWM") for pid in pids) * 1024
+
+
+def held_together(pids: Sequence[int]) -> int:
+    """Bytes that these processes hold at this moment, what they share counted once."""
+    return sum(kilobytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids) * 1024
 
 
 def kilobytes(path: str, name: str) -> int:

@@ -14,7 +14,6 @@ from tests.bench.calls import instruction_counter
 from tests.bench.peers import books as served_books
 from tests.bench.peers.books import Books
 from tests.bench.peers.contestants.job import JOB_VARIABLE, TOKEN_VARIABLE
-from tests.bench.peers.environments import ROOT
 from tests.bench.peers.exactness import judged
 from tests.bench.peers.field import Contestant
 from tests.bench.peers.measuring import Usage, measured
@@ -32,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one contestant used once."""
+    """What one contestant used once. `times_json` is its processor time in turns of `json.loads` just before."""
 
     cell: Cell
     contestant: str
@@ -40,6 +39,7 @@ class Turn:
     requests: int
     amounts: str
     load_before: float
+    times_json: float | None = None
 
 
 def take_turn(one: Contestant, books: Books, cell: Cell, folder: Path, limit_s: float) -> Turn:
@@ -77,7 +77,6 @@ def prepare(books: Books, folder: Path) -> dict[str, str]:
             "HOME": str(folder),
             JOB_VARIABLE: str(job),
             TOKEN_VARIABLE: books.served["token"],
-            "PYTHONPATH": str(ROOT),
             "TMPDIR": str(folder),
         }
     )
@@ -111,7 +110,10 @@ def middle(turns: Sequence[Turn]) -> Turn:
     )
     load = max(turn.load_before for turn in turns)
     requests = round(statistics.median(turn.requests for turn in turns))
-    return Turn(last.cell, last.contestant, usage, requests, last.amounts, load)
+    times = [turn.times_json for turn in turns if turn.times_json is not None]
+    return Turn(
+        last.cell, last.contestant, usage, requests, last.amounts, load, statistics.median(times) if times else None
+    )
 
 
 def to_document(turn: Turn) -> dict[str, object]:
