@@ -25,6 +25,7 @@ class WalkProgress:
     """What a walk has seen so far. It changes with each page and belongs to one walk alone.
 
     `pages` and `records` are counts; `cursors` holds the hash of every cursor received and the page it came with.
+    `remembered` keys, and up to as many again, are compared with those of further pages.
     """
 
     pages: int = 0
@@ -32,6 +33,7 @@ class WalkProgress:
     cursors: dict[int, int] = field(default_factory=dict)
     stale_pages: int = 0
     empty_pages: int = 0
+    remembered: int = _RECENT_KEYS
     recent: set[str] = field(default_factory=set)
     older: set[str] = field(default_factory=set)
 
@@ -58,7 +60,11 @@ class WalkProgress:
 
     def begun_anew(self) -> WalkProgress:
         """The progress of the same walk from its first page again: what was read counts, what was seen is forgotten."""
-        return WalkProgress(self.pages, self.records)
+        return WalkProgress(self.pages, self.records, remembered=self.remembered)
+
+    def forget_seen(self) -> None:
+        """The walk has ended: what it would compare further pages with is not needed any more."""
+        self.cursors, self.recent, self.older = {}, set(), set()
 
     def _check_cursor(self, cursor: str) -> None:
         if len(cursor) > LONGEST_CURSOR or not cursor.isprintable():
@@ -82,7 +88,7 @@ class WalkProgress:
         if self.stale_pages >= PAGES_WITHOUT_NEW_KEYS:
             raise SourceContractBroken(f"no new keys on {PAGES_WITHOUT_NEW_KEYS} pages in a row")
         self.recent.update(fresh)
-        if len(self.recent) > _RECENT_KEYS:
+        if len(self.recent) > self.remembered:
             self.older, self.recent = self.recent, set()
 
 

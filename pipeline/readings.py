@@ -47,13 +47,14 @@ class Reached:
     """How far a resource was read by all runs together: watermarks by company, and when it was last read in full.
 
     `is_ordered` tells that its change times ascended when it was read last: only then reading on misses nothing.
-    `asked` are the switches that were on when it was read in full.
+    `asked` are the switches that were on when it was read in full, `was_shared` whether several walkers did that.
     """
 
     watermarks: Mapping[str, datetime] = field(default_factory=dict)
     full_at: datetime | None = None
     is_ordered: bool = True
     asked: tuple[str, ...] = ()
+    was_shared: bool = False
 
 
 def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
@@ -70,7 +71,11 @@ def reached_by(last: Mapping[str, Any] | None, name: str) -> Reached:
     marks = {company: datetime.fromisoformat(mark) for company, mark in facts["watermarks"].items()}
     is_ordered = facts["walks"]["is_ascending"]
     return Reached(
-        marks, datetime.fromisoformat(full_at) if full_at else None, is_ordered, tuple(facts.get("asked", ()))
+        marks,
+        datetime.fromisoformat(full_at) if full_at else None,
+        is_ordered,
+        tuple(facts.get("asked", ())),
+        bool(facts.get("was_shared", False)),
     )
 
 
@@ -149,7 +154,8 @@ def is_incremental(resource: Resource) -> bool:
 
 def lower_bound(moment: datetime) -> str:
     """A moment as the source takes it; never later than the moment itself."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    utc = moment.astimezone(UTC)
+    return f"{utc.year:04}{utc:-%m-%dT%H:%M:%SZ}"
 
 
 def reached_after(
@@ -159,6 +165,7 @@ def reached_after(
     *,
     began_at: datetime,
     asked: Sequence[str] = (),
+    was_shared: bool = False,
 ) -> Reached:
     """How far a resource is read after a run.
 
@@ -168,13 +175,14 @@ def reached_after(
         newest: by company, the greatest change time that this run stored.
         began_at: when the run began to read, by our clock.
         asked: switches that were on.
+        was_shared: whether several walkers read its list.
     """
     if reading.mode == "kept":
         return before
     # A change time ahead of us must not carry the watermark over what changes until then.
     sound = {company: min(mark, began_at) for company, mark in newest.items()}
     if reading.mode == "full":
-        return Reached({**before.watermarks, **sound}, began_at, asked=tuple(asked))
+        return Reached({**before.watermarks, **sound}, began_at, asked=tuple(asked), was_shared=was_shared)
     marks = dict(before.watermarks)
     for company, mark in sound.items():
         since, old = reading.since.get(company, reading.since.get(ANY_COMPANY)), marks.get(company)

@@ -3,7 +3,8 @@
 A list that ascends by change time, and can be asked for what changed from a moment on, can be entered anywhere. Each
 walker reads on until its page holds a record that its right neighbour began with: there the two overlap, and nothing
 stands between them. A record that changes moves to the end of such a list, never back, so what a walker has passed is
-not behind it again. Pure: times are those of the records, and what is estimated decides only where to enter.
+not behind it again. (A record out of order may be hidden by every bound: the caller sees to that.) Pure: times are
+those of the records, and what is estimated decides only where to enter.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
 # A further walker costs a call or two: so many of a list's pages may be spent on them, and so many before there are
-# pages. Where no earlier night tells how the list lies in time, no more walkers begin at once than have begun already:
-# what they find tells where the next are of use.
+# pages; of those that found nothing of use, one beyond that. Where no earlier night tells how the list lies in time, no
+# more walkers begin at once than have begun already: what they find tells where the next are of use.
 _EXTRA_CALLS: Final = 0.03
 _EXTRA_AT_FIRST: Final = 16
 # A stretch is divided only if it is taken to have more pages than this.
 _PAGES_WORTH_IT: Final = 4
 _SECOND: Final = timedelta(seconds=1)
+# Earlier change times are placeholders, which a source may not take for a bound.
+_EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
 Step = Literal["goes_on", "waits", "ends"]
 """What a walker does after a page: ask for the next one, wait until its neighbour has begun, or stop."""
@@ -36,8 +39,8 @@ class Stretch:
     """One walker's part of a list: from `since` on (None: where the list itself begins) to its right neighbour.
 
     `entry` holds keys and change times of the first page with records, None until it has come. `position` is the
-    change time of the last record read, `rows` counts them, from `began` on; `seen` is the last page, as far as it can
-    meet the neighbour. `guess` is the pace of the stretch that this one was divided from.
+    change time of the last record read, `rows` counts them, from `began` on; `seen` is the last page if it can meet the
+    neighbour. `guess` is the pace of the stretch that this one was divided from.
     """
 
     since: datetime | None = None
@@ -67,7 +70,7 @@ class Stretch:
         return self.rows / self.passed_s if self.rows and self.passed_s else self.guess
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SharedList:
     """The stretches of one list, from left to right. It changes with each page and belongs to one reading of the list.
 
@@ -86,6 +89,7 @@ class SharedList:
     refused: str = ""
     is_broken: bool = False
     _divided: int = 0
+    _in_vain: int = 0
     _waiting: list[Stretch] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Stretch]:
@@ -118,7 +122,7 @@ class SharedList:
         self.pages += 1
         if one.state == "dropped":
             return "ends"
-        if keys and not self.refused:
+        if keys and not self.refused and (self.is_shared or not is_last):
             self._measure(one, keys, moment_of)
         if is_last:
             self._ended(one)
@@ -146,6 +150,11 @@ class SharedList:
         """A walker begins its stretch once more: it passes the same records again."""
         one.position, one.rows = None, 0
 
+    def give_up(self) -> None:
+        """The list itself is gone: nothing of it is asked for any more."""
+        for one in self:
+            one.state = "dropped"
+
     def refuse(self, why: str) -> None:
         """The list is read by its first walker alone from now on; what that has not read itself is not proven."""
         if not self.refused:
@@ -168,11 +177,12 @@ class SharedList:
 
     def divided(self) -> Stretch | None:
         """A new stretch: the right half of the one with the most left to read; None if none is worth a call."""
-        best = max(self._divisible(), key=self._left_of, default=None)
-        if best is None or self._left_of(best) < _PAGES_WORTH_IT * self.page_size:
-            return None
-        middle = self._middle_of(best)
-        return self._begin(best, middle) if middle is not None else None
+        for one in sorted(self._divisible(), key=self._left_of, reverse=True):
+            if self._left_of(one) < _PAGES_WORTH_IT * self.page_size:
+                return None
+            if (middle := self._middle_of(one)) is not None:
+                return self._begin(one, middle)
+        return None
 
     def outlook(self) -> float:
         """About how many records the longest stretch has left that may be divided."""
@@ -185,7 +195,8 @@ class SharedList:
         expected = self.pages + self._left_in_all(candidates) / self.page_size
         most = min(_EXTRA_CALLS * expected, _EXTRA_AT_FIRST + _EXTRA_CALLS * self.pages)
         blind = 0 if self.spread else sum(one.entry is None for one in self)
-        return candidates if self._divided + 1 <= most and blind <= self._divided - blind else []
+        is_useful = self._in_vain <= 1 + _EXTRA_CALLS * self.pages
+        return candidates if self._divided + 1 <= most and blind <= self._divided - blind and is_useful else []
 
     def _begin(self, left: Stretch, since: datetime) -> Stretch:
         self._divided += 1
@@ -217,6 +228,9 @@ class SharedList:
         """Where about half of what is left has changed; whole seconds, as the source takes them."""
         at, edge = one.at, self._edge_of(one)
         assert at is not None
+        at = max(at, _EARLIEST)
+        if at >= edge:
+            return None
         middle = self._known_middle(at, edge) if self._is_known(at) else at + (edge - at) / 2
         middle = middle.replace(microsecond=0)
         return middle if at + _SECOND < middle < edge - _SECOND else None
@@ -267,6 +281,7 @@ class SharedList:
         if one.entry is None:
             one.entry = {}
             if one.since is not None:
+                self._in_vain += 1
                 self.until = min(self.until, one.since)
 
     def _next(self, one: Stretch) -> Step:
@@ -284,6 +299,7 @@ class SharedList:
                     return "goes_on"
             # Nothing begins there any more: it was empty, or all that it began with has moved. This walker reads on.
             if right.state != "ended":
+                self._in_vain += right.state != "dropped"
                 right.state = "dropped"
             one.right = right.right
         return "goes_on"

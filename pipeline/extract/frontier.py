@@ -48,6 +48,16 @@ class OpenWalk:
         """Whether another walk had begun the list that it belongs to."""
         return self.stretch is not None and self.stretch.since is not None
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether another walker reads what it would have read."""
+        return self.stretch is not None and self.stretch.state == "dropped"
+
+    @property
+    def has_met(self) -> bool:
+        """Whether it ended at what its right neighbour began with, not at the end of its list."""
+        return self.stretch is not None and self.cursor is not None and not self.is_given_up
+
 
 class Frontier:
     """Walks that wait for their next page. Lives in one event loop."""

@@ -20,7 +20,7 @@ class Known:
     """The fingerprints of recent records of this run, beside what the scope knows of earlier ones.
 
     `opened` are the parents of incremental lists whose children this run reads; `pinned` are the records that walkers
-    of shared lists began with, which their neighbours meet however much later.
+    of shared lists began with, or ended the list with: they are met again however much later.
     """
 
     scope: Scope
@@ -31,8 +31,21 @@ class Known:
     _recent: dict[_Place, int] = field(default_factory=dict)
     _older: dict[_Place, int] = field(default_factory=dict)
 
-    def note(self, resource: Resource, context: Context, keys: Sequence[str | None], marks: Sequence[int]) -> None:
+    def note(
+        self,
+        resource: Resource,
+        context: Context,
+        keys: Sequence[str | None],
+        marks: Sequence[int],
+        *,
+        is_pinned: bool = False,
+    ) -> None:
         """Remember a page's records, cheaply: whether they are fresh is asked later, of a few."""
+        if is_pinned:
+            self.pinned.update(
+                ((resource.name, context, key or ""), mark) for key, mark in zip(keys, marks, strict=True)
+            )
+            return
         self._noted.append((resource.name, context, keys, marks))
         self._noted_count += len(keys)
         while self._noted_count - len(self._noted[0][2]) > _RECENT:
@@ -45,7 +58,7 @@ class Known:
         keys: Sequence[str | None],
         marks: Sequence[int],
         *,
-        is_entry: bool = False,
+        is_pinned: bool = False,
     ) -> list[bool]:
         """Which of a page's records have not been read in this very form before; they are remembered.
 
@@ -54,7 +67,7 @@ class Known:
             context: its parents' keys.
             keys: of its records, None for one without.
             marks: their fingerprints.
-            is_entry: a walker entered its list with them.
+            is_pinned: they are met again however much later.
         """
         self._take_noted()
         places = [(resource.name, context, key or "") for key in keys]
@@ -63,7 +76,7 @@ class Known:
             unchanged = self.scope.are_unchanged(resource, context, [key or "" for key in keys], marks)
             fresh = [is_fresh and not is_old for is_fresh, is_old in zip(fresh, unchanged, strict=True)]
             self.opened.update(place for place, is_fresh in zip(places, fresh, strict=True) if is_fresh)
-        (self.pinned if is_entry else self._recent).update(zip(places, marks, strict=True))
+        (self.pinned if is_pinned else self._recent).update(zip(places, marks, strict=True))
         if len(self._recent) > _RECENT:
             self._older, self._recent = self._recent, {}
         return fresh

@@ -73,10 +73,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class WalksDone:
-    """How a resource's walks went: every one of them ended at the source's end marker, or there is no such value.
+    """How a resource's walks went: each came to its proven end, or there is no such value.
 
-    `restart_count` tells how often one began anew; `recheck_count` walks under parents that had not changed are among
-    `walk_count`. A walk that several walkers shared is one; `entry_count` tells how often one was entered on its way.
+    A walk ends at the source's end marker. One that several walkers share is one: `entry_count` tells how often one was
+    entered on its way, `met_count` how many of all walkers ended at what their neighbour had begun with, and
+    `given_up_count` how many stopped because another reads what they would have read. `restart_count` tells how often
+    one began anew; `recheck_count` walks under parents that had not changed are among `walk_count`.
     """
 
     resource: str
@@ -86,6 +88,8 @@ class WalksDone:
     restart_count: int = 0
     recheck_count: int = 0
     entry_count: int = 0
+    met_count: int = 0
+    given_up_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

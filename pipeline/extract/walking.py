@@ -11,7 +11,7 @@ import asyncio
 from array import array
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 
 from pipeline.decode import Envelope, fingerprint, fingerprints, parent_keys, split_envelope
@@ -26,7 +26,7 @@ from pipeline.errors import (
 from pipeline.extract.frontier import Frontier, OpenWalk, worst
 from pipeline.extract.gathered import Gathered
 from pipeline.extract.known import Known
-from pipeline.extract.scope import Deliver, Entered, Extracted, Scope, WalksDone
+from pipeline.extract.scope import Deliver, Entered, Extracted, Scope
 from pipeline.extract.sharing import Sharing
 from pipeline.extract.steps import (
     begin_anew,
@@ -38,10 +38,12 @@ from pipeline.extract.steps import (
     turn_of,
     with_lower_bound,
 )
+from pipeline.extract.tally import Tally
 from pipeline.model import Context, Observe, Page, PageRead, Params, Purpose, Request, Response, Send, Walk
 from pipeline.paginate import next_limit
 from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
 from pipeline.resources import Resource
+from pipeline.stretches import Step
 
 # More records on a page than this, and than ten times those asked for, are no page: each may open further walks.
 _MOST_RECORDS = 10_000
@@ -78,14 +80,13 @@ class Extraction:
         self.observe = observe
         self.limit = scope.page_limit or scope.first_limit
         self.page_length = 0
-        names = scope.catalogue.names
-        self.frontier = Frontier(scope.catalogue.depth(name) for name in names)
+        self.frontier = Frontier(scope.catalogue.depth(name) for name in scope.catalogue.names)
         self.known = Known(scope)
         self.sharing = Sharing(scope, entered)
         self.gathered = Gathered(scope.catalogue, deliver)
         self.ordinals: Counter[str] = Counter()
         self.companies: set[str] = set()
-        self.counts: dict[str, Counter[str]] = {name: Counter() for name in names}  # as `WalksDone` names them
+        self.tally = Tally(scope.catalogue.names)
         self.incremental_lists = {
             one.name for one in scope.catalogue if scope.catalogue.depth(one.name) == 1 and is_incremental(one)
         }
@@ -104,17 +105,15 @@ class Extraction:
         await self.work_off()
         for parent, keys in self.gone.items():
             children = self.scope.catalogue.children_of(parent)
-            refuse_many_gone(parent, len(keys), max(self.counts[child.name]["walk_count"] for child in children))
+            refuse_many_gone(parent, len(keys), self.tally.walks_of(child.name for child in children))
 
-    async def read_alone(self, unordered: Collection[str]) -> None:
-        """Lists that go back in time have been read by one walker: what several have read of them is no proof.
-
-        Args:
-            unordered: names of the lists whose pages were seen to do so when they were decoded.
-        """
-        for walk in tuple(self.sharing.unproven(unordered)):
+    async def read_alone(self, doubtful: Collection[str]) -> bool:
+        """Lists that go back in time, and shared ones of these names, have been read by one walker; whether any was."""
+        walks = self.sharing.unproven(doubtful)
+        for walk in walks:
             self.queue(OpenWalk(walk.walk, walk.resource, walk.path, walk.purpose, walk.round_number + 1))
         await self.work_off()
+        return bool(walks)
 
     async def catch_up(self, since: Mapping[tuple[str, str], datetime]) -> None:
         """What changed while the lists were read has been read, too.
@@ -176,9 +175,7 @@ class Extraction:
 
     def done(self) -> Extracted:
         """The proof; everything has been handed on."""
-        every = {spec.name: 0 for spec in fields(WalksDone) if spec.name != "resource"}
-        walks = tuple(WalksDone(name, **{**every, **counts}) for name, counts in self.counts.items())
-        return Extracted(walks, self.limit, self.page_length)
+        return Extracted(self.tally.done(), self.limit, self.page_length)
 
     # ---- walks ----------------------------------------------------------------------------------------------------
 
@@ -226,9 +223,13 @@ class Extraction:
         cursor_in = walk.cursor
         try:
             response = await self.ask(walk)
-        except NotThere:
+        except (RequestRefused, NotThere) as refused:
             # A list that answers 404 is never an empty one, but its parent may have ended since it was listed.
-            if walk.cursor is not None or not await self.is_parent_gone(walk):
+            if walk.cursor is None and isinstance(refused, NotThere) and await self.is_parent_gone(walk):
+                self.sharing.forget(walk)
+            elif walk.cursor is None and walk.is_further:
+                self.go_on(self.sharing.refused_bound(walk))
+            else:
                 raise
             return
         try:
@@ -247,13 +248,17 @@ class Extraction:
             self.page_length = max(self.page_length, len(envelope.records))
         page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None, marks)
         walk.cursor = envelope.next_cursor
-        for one, step in self.sharing.after(walk, envelope.records, keys, goes_on=goes_on):
-            if step == "goes_on":
-                self.queue(one)
-            else:
-                self.end(one)
+        self.go_on(self.sharing.after(walk, envelope.records, keys, goes_on=goes_on))
         self.observe(PageRead(resource.name, len(envelope.records)))
         await self.gathered.add(resource, page, len(response.body))
+
+    def go_on(self, steps: Iterable[tuple[OpenWalk, Step]]) -> None:
+        """Each walk waits for its next page, or has ended."""
+        for walk, step in steps:
+            if step == "goes_on":
+                self.queue(walk)
+            else:
+                self.end(walk)
 
     def page_of(
         self,
@@ -287,8 +292,9 @@ class Extraction:
                     begin_anew(walk, refused)
                     self.sharing.begun_anew(walk)
                     continue
-                # A refused cursor is no sign of a refused page size: a walk that began anew keeps its own.
-                may_lower = self.scope.page_limit is None and not walk.restarts and isinstance(refused, RequestRefused)
+                # A refused cursor, or bound of ours, is no sign of a refused page size: such a walk keeps its own.
+                is_first = not walk.restarts and not walk.is_further
+                may_lower = self.scope.page_limit is None and is_first and isinstance(refused, RequestRefused)
                 smaller = next_limit(walk.limit) if may_lower else None
                 if smaller is None:
                     raise
@@ -328,21 +334,16 @@ class Extraction:
             raise SourceContractBroken("a look-up of one record answered with another one, or several", where=label)
         walk = OpenWalk(Walk(resource.name, context), resource, path, "lookup", pages=1)
         await self.gathered.add(resource, self.page_of(walk, envelope, response, None), len(response.body))
-        self.counts[resource.name].update(page_count=1, record_count=1)
+        self.tally.looked_up(resource.name)
         return fingerprint(envelope.records[0])
 
     def end(self, walk: OpenWalk) -> None:
-        """Note that a walk has reached the source's end marker, or the stretch of its right neighbour."""
-        name = walk.resource.name
-        counts = self.counts[name]
-        counts["entry_count" if walk.is_further else "walk_count"] += 1
-        counts["page_count"] += walk.progress.pages
-        counts["record_count"] += walk.progress.records
-        counts["restart_count"] += walk.restarts
-        counts["recheck_count"] += walk.purpose == "recheck"
+        """Note that a walk has come to its end."""
+        self.tally.ended(walk)
+        walk.progress.forget_seen()
         is_list = walk.purpose == "main" and not walk.is_further and self.is_incremental_list(walk.resource)
         if is_list and walk.progress.pages > 1:
-            self.long_walks[name, walk.walk.context, walk.walk.params] = walk
+            self.long_walks[walk.resource.name, walk.walk.context, walk.walk.params] = walk
         missing = set(self.scope.companies or ()) - self.companies
         if walk.resource.parent is None and missing:
             raise ConfigError(
@@ -366,13 +367,15 @@ class Extraction:
         flags = tuple(dict.fromkeys(child.only_when for child in children if child.only_when))
         parents = parent_keys(envelope.records, resource, flags)
         keys = tuple(parent.key if parent else None for parent in parents)
+        # Walkers of a shared list come to its end early, and to what their neighbours began with late.
+        is_pinned = walk.shared is not None and (envelope.next_cursor is None or (walk.is_further and not walk.pages))
         if resource.parent is None:
             self.companies.update(key for key in keys if key is not None)
             parents = tuple(parent for parent in parents if parent and self.is_wanted(parent.key))
         elif marks is not None and not children and walk.purpose == "main":
-            self.known.note(resource, context, keys, marks)  # nothing hangs on what is fresh yet
+            self.known.note(resource, context, keys, marks, is_pinned=is_pinned)  # nothing hangs on what is fresh yet
         elif marks is not None:
-            fresh = self.known.are_fresh(resource, context, keys, marks, is_entry=walk.is_further and not walk.pages)
+            fresh = self.known.are_fresh(resource, context, keys, marks, is_pinned=is_pinned)
             self.fresh_count += sum(fresh)
             parents = tuple(parent for parent, is_fresh in zip(parents, fresh, strict=True) if is_fresh)
         elif walk.purpose == "recheck":

@@ -117,8 +117,9 @@ class PageProof:
 
     `context` holds the parents' keys, outermost first; `number` counts the pages of the walk from 1; `ordinal` is the
     page's ordinal in its resource, the `_page` of its rows. The cursors are the first 16 hexadecimal digits of their
-    SHA-256, None at the ends; `first_updated` and `last_updated` are known once the page is decoded, and
-    `is_ascending` tells that the update times on the page do not go back.
+    SHA-256, None at the ends of the list: a walk that met its neighbour's ends before. `first_updated` and
+    `last_updated` are known once the page is decoded, and `is_ascending` tells that the update times on the page do
+    not go back.
     """
 
     resource: str

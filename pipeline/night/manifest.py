@@ -134,12 +134,14 @@ def _reached(night: Night, read: Read, name: str, began_at: datetime) -> dict[st
     reading = night.how[name]
     newest = {company: mark for (resource, company), mark in read.newest.items() if resource == name}
     before, asked = reached_by(night.base.last, name), night.settings.extract.switched_on
-    after = reached_after(reading, before, newest, began_at=began_at, asked=asked)
+    was_shared = any(one.resource == name and one.entry_count for one in read.extracted.walks)
+    after = reached_after(reading, before, newest, began_at=began_at, asked=asked, was_shared=was_shared)
     return {
         "since": {company: moment.isoformat() for company, moment in reading.since.items()} or None,
         "watermarks": {company: mark.isoformat() for company, mark in after.watermarks.items()},
         "full_at": after.full_at.isoformat() if after.full_at else None,
         "asked": list(after.asked),
+        "was_shared": after.was_shared,
     }
 
 
@@ -149,8 +151,11 @@ def _walks(walks: WalksDone, *, is_ascending: bool) -> dict[str, Any]:
         "pages": walks.page_count,
         "records": walks.record_count,
         "restarts": walks.restart_count,
+        # A list is proven, or the run ends: all of it was read between its beginning and the source's end marker.
         "entries": walks.entry_count,
-        "all_ended_at_marker": True,  # a walk that did not would have ended the run
+        "ended_at_marker": walks.walk_count + walks.entry_count - walks.met_count - walks.given_up_count,
+        "ended_at_neighbour": walks.met_count,
+        "given_up": walks.given_up_count,
         "is_ascending": is_ascending,
     }
 

@@ -49,9 +49,13 @@ async def prove_deletions(
         shown = {*below, *met, *unfit.get(resource.name, ())}
         unseen = [key for key in await _unseen(known, extraction, staging, resource) if key not in shown]
         no_rows = set(await _listed(warehouse.only_in_quarantine, known, resource))
+        most_percent = night.settings.checks.max_deleted_percent
+        are_many = is_too_much(len(set(unseen) - no_rows), alive[resource.name], most_percent)
+        if are_many and await extraction.read_alone({resource.name}):
+            # Several walkers had read the list: what their bounds hid has not vanished.
+            unseen = [key for key in await _unseen(known, extraction, staging, resource) if key not in shown]
         would_end = len({*below, *unseen, *met} - no_rows)
         is_accepted = resource.name in night.accepts_shrink
-        most_percent = night.settings.checks.max_deleted_percent
         if not is_accepted and is_too_much(would_end, alive[resource.name], most_percent):
             found.append(Vanished(resource.name, would_end, would_end, is_held=True))
             continue

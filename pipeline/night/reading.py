@@ -24,7 +24,7 @@ from pipeline.night.standing import spill
 from pipeline.night.values import Night, Read
 from pipeline.ops.ledger import Ledger, folder_of, forget_old, used_now
 from pipeline.planning import RunPlan
-from pipeline.readings import sample_of
+from pipeline.readings import reached_by, sample_of
 from pipeline.resources import Resource
 from pipeline.session import open_session
 from pipeline.settings import seconds_of
@@ -109,8 +109,9 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
                     return Read(walks.done(), store.newest, store.unordered(), lessons.alone)
                 await walks.recheck(_sampled(night, known))
                 vanished = await prove_deletions(walks, staging, known, night)
-                # A list that did not show what is there may stand in another order than its pages let see.
-                lessons.found_alone({}, {one.resource for one in vanished if one.still_there} & walks.sharing.names())
+                # A list that did not show what is there stands in another order than several walkers can see.
+                hiding = store.unordered() | {one.resource for one in vanished if one.still_there}
+                lessons.found_alone({}, hiding & walks.sharing.names())
                 differed = {
                     name: warehouse.differing(known, night.catalogue[name], records)
                     for name, records in walks.rechecked.items()
@@ -184,9 +185,16 @@ def _scope(night: Night, known: DuckDB | None, lessons: Lessons, until: datetime
         readings=night.how,
         are_unchanged=all_changed if known is None else are_unchanged,
         shared_until=until,
-        alone=frozenset(lessons.alone),
+        alone=frozenset({*lessons.alone, *_shared_last(night)}),
         spread=spread,
     )
+
+
+def _shared_last(night: Night) -> Iterator[str]:
+    """Lists that several walkers read in full the last time: this time one sees what their bounds may have hidden."""
+    for resource in night.catalogue:
+        if night.how[resource.name].mode == "full" and reached_by(night.base.last, resource.name).was_shared:
+            yield resource.name
 
 
 def _since(

@@ -124,6 +124,16 @@ def test_a_lower_bound_is_never_later_than_its_moment():
     """The source is asked in whole seconds, rounded down."""
     assert lower_bound(MARK) == "2026-03-07T01:00:00Z"
     assert lower_bound(MARK.astimezone()) == "2026-03-07T01:00:00Z"
+    assert lower_bound(MARK.replace(year=506)) == "0506-03-07T01:00:00Z"
+
+
+def test_whether_walkers_shared_a_list_is_said_of_its_last_full_reading():
+    """A night that reads what changed says nothing of it."""
+    full = reached_after(Reading("full"), BEFORE, {}, began_at=NOW, was_shared=True)
+    assert full.was_shared
+    on = reached_after(Reading("incremental", {"1": EARLIER}), full, {"1": LATER}, began_at=NOW, was_shared=False)
+    assert on.was_shared
+    assert not reached_after(Reading("full"), on, {}, began_at=NOW).was_shared
 
 
 BEFORE = Reached({"1": MARK}, NOW - timedelta(days=1))
