@@ -1,6 +1,7 @@
-"""What a run spares its process: an import that it does not need, and a search for garbage that it does not make.
+"""What a run spares its process: an import that it does not need, garbage that it does not make, memory it has freed.
 
-Measured at 100,000 records, in processor time of the whole run: pandas about 0.6 s, the search 0.8 s, of 9 s.
+Measured at 100,000 records: pandas takes about 0.6 s, the search for garbage 0.8 s of 9 s of processor time; Arrow's
+own allocator keeps some 30 of 285 MB for itself while lists are read.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ def put_off_pandas() -> None:
 
 @contextmanager
 def lean() -> Iterator[None]:
-    """Inside, pyarrow does without pandas and garbage is looked for less often; afterwards as often as before."""
+    """Inside, pyarrow does without pandas and gives memory back, and garbage is looked for less often."""
     put_off_pandas()
-    before = gc.get_threshold()
+    before, pool = gc.get_threshold(), pa.default_memory_pool()
     gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES, *before[1:])
+    pa.set_memory_pool(pa.system_memory_pool())
     try:
         yield
     finally:
+        pa.set_memory_pool(pool)
         gc.set_threshold(*before)

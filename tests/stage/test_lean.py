@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
 from pipeline.lean import lean
@@ -28,10 +29,11 @@ def test_pandas_is_imported_by_whoever_wants_it_and_nobody_else():
     assert done.stdout.splitlines() == ["[True, False] False", "1 True", "[5]"]
 
 
-def test_garbage_is_looked_for_as_before_afterwards():
+def test_the_process_is_as_before_afterwards():
     """Whatever happened inside; a notebook's process is its user's."""
-    before = gc.get_threshold()
+    before, pool = gc.get_threshold(), pa.default_memory_pool().backend_name
     with pytest.raises(ZeroDivisionError), lean():
         assert gc.get_threshold()[0] > before[0]
+        assert pa.default_memory_pool().backend_name == "system"
         raise ZeroDivisionError
-    assert gc.get_threshold() == before
+    assert (gc.get_threshold(), pa.default_memory_pool().backend_name) == (before, pool)
