@@ -64,7 +64,9 @@ types: $(VENV)/dev-ready ## mypy, strict
 
 check: lint types test ## everything CI would say: format, lint, types, import rules, tests
 
-bench: $(VENV)/dev-ready ## side by side with our peers, into docs/benchmarks.md; some twenty minutes
+bench: bench-parts bench-peers ## measure speed and memory: both of the following
+
+bench-peers: $(VENV)/dev-ready ## side by side with our peers, into docs/benchmarks.md; some twenty minutes
 	@$(BIN)/python -m tests.bench.peers
 
 bench-parts: $(VENV)/dev-ready ## what our own parts cost: requests, pages, nights, the sandbox
@@ -77,4 +79,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench bench-parts lock clean
+.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench bench-parts bench-peers lock clean
