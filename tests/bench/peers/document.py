@@ -15,8 +15,8 @@ _HEAD = """# Benchmarks
 Written by `make bench`, this time as `{command}`: it measures everything again and writes this page anew.
 
 Measured on {date} on a shared two-core machine: ratios within one table mean something, seconds little. Other work was
-going on: before a turn the load average was between {least_load:.1f} and {most_load:.1f}, which makes wall times longer, and
-processor times somewhat. {machine}.
+going on: before a turn the load average was between {least_load:.1f} and {most_load:.1f}, which makes wall times longer,
+and processor times somewhat. {machine}.
 
 ![Processor time and memory]({chart})
 
@@ -31,8 +31,9 @@ begins with nothing stored.
 Each contestant is a process, with all its children, from its start to its end, imports included. Times are medians of the
 turns of a table; memory is the most of them, what all its processes hold together, shared pages once. Each round gives
 everybody one turn, in the opposite order of the round before, and each is preceded by a turn of `json.loads`: the machine
-is faster at one minute than at the next, so "x `json.loads`" compares with the turn just before. Requests are counted by the sandbox. Amounts are compared
-with the text that was served: rows, number of amounts, sums of their decimal digits, and the type they are stored in.
+is faster at one minute than at the next, so "x `json.loads`" compares with the turn just before. Requests are counted by
+the sandbox. Amounts are compared with the text that was served: rows, number of amounts, sums of their decimal digits, and
+the type they are stored in.
 """
 
 _REMARKS = """## What each does
@@ -94,7 +95,7 @@ def title_of(cell: Cell) -> str:
 def section(cell: Cell, found: Sequence[Turn]) -> str:
     """One cell as a table, the ratios to `json.loads` and to the whole run of ours beside the seconds."""
     counts = any(turn.usage.instructions for turn in found)
-    ours = next((turn for turn in found if turn.contestant == "ours"), None)
+    ours = cpu_of(found, "ours")
     heads = [
         "contestant",
         "CPU s",
@@ -118,7 +119,7 @@ def section(cell: Cell, found: Sequence[Turn]) -> str:
             f"{used.cpu_s:.2f}",
             *([f"{used.instructions / 1e9:.2f}" if used.instructions else ""] if counts else []),
             f"{turn.times_json:.2f}" if turn.times_json else "",
-            times_ours(turn, ours),
+            f"{used.cpu_s / ours:.2f}" if ours else "",
             f"{used.wall_s:.2f}",
             f"{used.peak_mb:,.0f}",
             f"{turn.requests:,}" if turn.requests else "",
@@ -128,13 +129,9 @@ def section(cell: Cell, found: Sequence[Turn]) -> str:
     return f"## {title_of(cell)[0].upper()}{title_of(cell)[1:]}\n\n" + "\n".join(lines) + "\n"
 
 
-def times_ours(turn: Turn, ours: Turn | None) -> str:
-    """How many times the processor time of our whole run, by way of the yardstick where it was measured."""
-    if ours is None or ours.usage.outcome != "ended":
-        return ""
-    if turn.times_json and ours.times_json:
-        return f"{turn.times_json / ours.times_json:.2f}"
-    return f"{turn.usage.cpu_s / ours.usage.cpu_s:.2f}"
+def cpu_of(found: Sequence[Turn], name: str) -> float | None:
+    """Processor time of one contestant, if it ended."""
+    return next((t.usage.cpu_s for t in found if t.contestant == name and t.usage.outcome == "ended"), None)
 
 
 def versions_table(versions: Mapping[str, Mapping[str, str]]) -> str:
