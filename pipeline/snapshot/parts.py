@@ -6,7 +6,7 @@ A part in its final place is still invisible: only a manifest (`snapshot.manifes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,10 +115,16 @@ def read_back(path: Path, resource: Resource, *, of_run: str | None = None) -> R
     return ReadBack(rows, add_totals(*totals), tuple(elements.items()), fills)
 
 
+def blocks(file: pq.ParquetFile, groups: Iterable[int]) -> Iterator[pa.RecordBatch]:
+    """The rows of some row groups in steps; asked for all groups at once, Arrow would hold nearly all of them."""
+    for group in groups:
+        yield from file.iter_batches(_READ_BACK_ROWS, row_groups=[group])
+
+
 def _tables(file: pq.ParquetFile, of_run: str | None) -> Iterator[pa.Table]:
     """The rows in steps; of one run, only from those row groups that may hold some."""
     groups = range(file.num_row_groups) if of_run is None else _groups_with(file, of_run)
-    for block in file.iter_batches(_READ_BACK_ROWS, row_groups=list(groups)):
+    for block in blocks(file, groups):
         table = pa.Table.from_batches([block])
         yield table if of_run is None else table.filter(pc.equal(table.column(RUN_ID), pa.scalar(of_run)))
 
@@ -140,7 +146,7 @@ def rows_by_run(path: Path) -> Counter[str]:
     rows: Counter[str] = Counter()
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for block in file.iter_batches(batch_size=_READ_BACK_ROWS):
+            for block in blocks(file, range(file.num_row_groups)):
                 found: Any = pc.value_counts(block.column(RUN_ID))  # the stubs know no structs
                 rows.update({pair["values"]: pair["counts"] for pair in found.to_pylist()})
     except (pa.ArrowException, OSError, KeyError) as error:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.durable import SEALED_MODE, make_folder, sha256_of, storing, sync
 from pipeline.errors import StoredDataDamaged
-from pipeline.snapshot.parts import DAMAGED_DO, refuse_changed, rows_by_run
+from pipeline.snapshot.parts import DAMAGED_DO, blocks, refuse_changed, rows_by_run
 from pipeline.snapshot.rewrites import record_rewrite, remove_left_over, rewrites
 from pipeline.tables import RUN_ID
 
@@ -119,9 +119,8 @@ def tables_of_part(path: Path, where: str) -> Iterator[pa.Table]:
     """The rows of a complete part in steps; `where` names it in messages."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as opened:
-            for group in range(opened.num_row_groups):
-                for block in opened.iter_batches(_ROWS, row_groups=[group]):
-                    yield pa.Table.from_batches([block])
+            for block in blocks(opened, range(opened.num_row_groups)):
+                yield pa.Table.from_batches([block])
     except (pa.ArrowException, OSError) as error:
         raise StoredDataDamaged(f"a part cannot be read ({type(error).__name__})", where=where) from error
 
