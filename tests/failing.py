@@ -178,9 +178,9 @@ def survived(books: Running, whole: Counter[tuple[str, bytes]], share: float, se
     return Survived(len(attempts), counts.requests, max(attempts.values()), len(timetable.held))
 
 
-def night(running: Running, data_dir: Path, seed: int):
+def night(running: Running, data_dir: Path, seed: int, *, at_once: int = 16):
     """One run on small pages, whose waits take no time."""
-    settings = site_of(running, data_dir, page_limit=PAGE_LIMIT)
+    settings = site_of(running, data_dir, page_limit=PAGE_LIMIT, concurrency=at_once)
     return run(settings, environ={TOKEN_VARIABLE: running.token}, world=Jumping(seed).world())
 
 
@@ -191,11 +191,14 @@ def whole_night(books: Running, data_dir: Path) -> dict[str, Counter]:
     return contents(data_dir)
 
 
-def nights_until_published(books: Running, whole: dict[str, Counter], data_dir: Path, share: float, seed: int) -> int:
+def nights_until_published(
+    books: Running, whole: dict[str, Counter], data_dir: Path, share: float, seed: int, *, at_once: int = 16
+) -> int:
     """Runs until one publishes, while this share fails.
 
     Each publishes the very tables of an undisturbed night, or nothing and leaves with 20: run again. Ten attempts a
-    page in each at most.
+    page in each at most. What is asked, and how often before a run ends, depends on the moment unless one request is
+    under way `at_once`.
     """
     books.journal.clear()
     books.faults(failing(share, seed))
@@ -204,7 +207,7 @@ def nights_until_published(books: Running, whole: dict[str, Counter], data_dir: 
         runs += 1
         seen = attempts_of_pages(books)
         with contextlib.suppress(SourceUnavailable):
-            assert night(books, data_dir, 1000 * seed + runs).outcome == "published"
+            assert night(books, data_dir, 1000 * seed + runs, at_once=at_once).outcome == "published"
         assert max((attempts_of_pages(books) - seen).values()) <= 10
         assert runs <= 20
     assert contents(data_dir) == whole

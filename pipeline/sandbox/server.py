@@ -126,8 +126,10 @@ class Connection(asyncio.Protocol):
                 self._script = asyncio.get_running_loop().create_task(self._play(given, arrived, fault))
                 return
             self._write(given, arrived.request, now, keep_open=arrived.keep_open, fault=fault)
-        if self._transport is not None and self._is_free and not self._transport.is_reading():
-            self._transport.resume_reading()
+        transport = self._transport
+        # One that is closing cannot even be asked whether it reads.
+        if transport is not None and self._is_free and not transport.is_closing() and not transport.is_reading():
+            transport.resume_reading()
 
     def _write(self, reply: Reply, request: Request | None, now: datetime, *, keep_open: bool, fault: str = "") -> None:
         assert self._transport is not None
