@@ -16,7 +16,9 @@ def lists_in_order(unordered: Collection[str], alone: Mapping[str, str]) -> Chec
         alone: by resource, why several walkers cannot share its list.
     """
     wrong = [f"{name}: change times go back; it is read in full the next night" for name in sorted(unordered)]
-    wrong += [f"{name}: read by one walker, for {why}" for name, why in sorted(alone.items()) if name not in unordered]
+    wrong += [
+        f"{name}: read page after page, because {why}" for name, why in sorted(alone.items()) if name not in unordered
+    ]
     return verdict("lists_in_order", wrong, "change times ascend in every list", required=False)
 
 

@@ -33,7 +33,7 @@ class Lessons:
         """Some lists must be read by one walker each: they refuse more, or more have not seen all that was there."""
         why = {**dict.fromkeys(hiding, "walkers did not see all of it"), **refused}
         found = {name: Alone(told, self._night.started_at) for name, told in why.items()}
-        self._learnt = replace(self._learnt, alone={**self._learnt.alone, **found})
+        self._learnt = replace(self._learnt, alone={**found, **self._learnt.alone})  # the first reason says most
         self.alone = {name: one.why for name, one in self._learnt.alone.items()}
 
     def keep(self, strained_window: int | None) -> None:

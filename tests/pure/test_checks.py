@@ -111,6 +111,6 @@ def test_what_reading_showed_is_told_and_refuses_nothing():
     assert not any(one.passed or one.required for one in told)
     assert told[0].detail.startswith("claim: change times go back")
     assert told[0].detail.count("invoice") == 1
-    assert told[0].detail.endswith("project: read by one walker, for a record has no change time")
+    assert told[0].detail.endswith("project: read page after page, because a record has no change time")
     assert told[1].detail == "expense: 2 differ under records that had not changed"
     assert told[2].detail == "supplier: 4 records answer but are not listed"
