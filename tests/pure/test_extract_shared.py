@@ -11,11 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline.decode import fingerprint
 from pipeline.errors import NotThere, RequestRefused
 from pipeline.extract import Extracted, Extraction, Scope
-from pipeline.model import Page, Request, Response
+from pipeline.extract.frontier import OpenWalk
+from pipeline.model import Page, Request, Response, Walk
 from pipeline.readings import Reading
 from pipeline.resources import Resource, default_path, parse_catalogue, read_catalogue
+from pipeline.stretches import Stretch
 
 CATALOGUE = read_catalogue()
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -105,6 +108,27 @@ def test_each_walk_is_counted_by_how_it_ended():
     assert (walks.walk_count, walks.given_up_count) == (2, 0)
     assert walks.met_count == walks.entry_count > 4
     assert walks.page_count == sum(one.resource == "claim" for one in source.asked)
+
+
+def test_a_walk_that_was_given_up_has_met_nobody():
+    """Whatever cursor it was left with."""
+    walk = OpenWalk(Walk("claim"), CATALOGUE["claim"], "/", cursor="next", stretch=Stretch(since=BEGIN))
+    assert (walk.has_met, walk.is_given_up) == (True, False)
+    walk.stretch.state = "dropped"
+    assert (walk.has_met, walk.is_given_up) == (False, True)
+
+
+def test_what_walkers_meet_again_late_stays_known():
+    """The records that each began with, and those at the end of the list, however many come in between."""
+    source = Source(even(1500))
+    extraction, done = source.extract()
+    pinned = {key for _, context, key in extraction.known.pinned if context[0][1] == "1"}
+    assert "1499" in pinned
+    assert LIMIT * 2 < len(pinned) <= LIMIT * (walks_of(done).entry_count + 1)
+    company, others = (("companyId", "1"),), [f"x{n}" for n in range(200_000)]
+    extraction.known.note(CATALOGUE["claim"], company, others, range(len(others)))
+    record = json.dumps({"id": "1499", "updatedDate": stamp(source.claims[-1][0])}).encode()
+    assert extraction.known.are_fresh(CATALOGUE["claim"], company, ["1499"], [fingerprint(record)]) == [False]
 
 
 def test_a_source_that_takes_no_bound_in_the_middle_is_read_by_one_walker():

@@ -221,7 +221,16 @@ def test_a_list_that_is_seen_to_go_back_is_read_by_one_walker_or_not_proven():
     assert alone > 10
 
 
-def test_what_others_had_read_of_a_list_that_goes_back_is_no_proof():
+@pytest.mark.parametrize(
+    ("minutes", "why"),
+    [
+        ((0, 40), "it begins before the change time that was asked for"),
+        ((16, 40), "change times go back"),
+        ((40, 30), "change times go back"),
+    ],
+    ids=["before its bound", "behind the page before", "on the page"],
+)
+def test_what_others_had_read_of_a_list_that_goes_back_is_no_proof(minutes: tuple[int, int], why: str):
     """The first walker had stopped where it met its neighbour, when a later page went back in time."""
     feed, shared = even(100), SharedList(BEGIN + timedelta(minutes=100))
     at = page_reader(feed, shared)
@@ -229,8 +238,9 @@ def test_what_others_had_read_of_a_list_that_goes_back_is_no_proof():
     right = shared._begin(shared.first, BEGIN + timedelta(minutes=15))
     at(right, None, 10)
     assert at(shared.first, feed.rows[9], 10) == "ends"
-    assert shared.read(right, ["early"], lambda _: BEGIN, is_last=False) == "ends"
-    assert (shared.is_broken, shared.is_proven) == (True, False)
+    times = [BEGIN + timedelta(minutes=n) for n in minutes]
+    assert shared.read(right, ["a", "b"], lambda n: times[n], is_last=False) == "ends"
+    assert (shared.refused, shared.is_broken, shared.is_proven) == (why, True, False)
 
 
 def even(count: int, every_s: int = 60) -> Feed:
