@@ -1,6 +1,6 @@
 """One night, top to bottom: the only file that knows the order of the stages.
 
-    plan -> extract (with decode) -> place the parts -> load -> check -> seal -> publish -> record
+    plan -> extract (with decode) -> place the parts -> load -> marts -> check -> seal -> publish -> record
 
 Whatever fails, the earlier warehouse stays published, what the run staged is removed, and the run leaves a record.
 """
@@ -49,6 +49,7 @@ from pipeline.night import (
     Base,
     Loaded,
     Night,
+    add_marts,
     end_erasure,
     finish_publication,
     forget_staged,
@@ -234,7 +235,7 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
 
 
 def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: KeptPages) -> Path:
-    """Extract, place, load, check, seal, publish; whatever fails, nothing is left of it but the kept pages."""
+    """Extract, place, load, report, check, seal, publish; whatever fails, nothing is left of it but the kept pages."""
     staging = Staging(night.data_dir, night.run_id, night.catalogue, compression=night.settings.storage.compression)
     try:
         night = replace(night, base=standing(night))
@@ -249,8 +250,10 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
         night.observe(StageBegan("load"))
         built = load(night, sealed, staging, achieved, kept.began.began_at)
         achieved.results = with_changes(achieved.results, built)
+        night.observe(StageBegan("marts"))
+        marts = add_marts(night, built, kept.began.began_at)
         night.observe(StageBegan("check"))
-        verdict = judge(night, Loaded(found, sealed, staging, achieved, built))
+        verdict = judge(night, Loaded(found, sealed, staging, achieved, built, marts))
         achieved.checks = verdict.results
         # The seal comes after the checks, because it says what they found: a run that they refuse is evidence only.
         facts = manifest_facts(night, found, staging, achieved, kept)

@@ -50,6 +50,7 @@ class Site:
     version: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")] = "beta"
     companies: Literal["all"] | Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=1)] = "all"
     timezone: NonEmpty = "Australia/Sydney"
+    fiscal_year_start: Annotated[int, msgspec.Meta(ge=1, le=12)] = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,20 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What is made of the tables for people to read, and by which rules of the house."""
+
+    marts: bool = True
+    page: bool = True
+    workbook: bool = True
+    mask_people: bool = False
+    due_soon_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 7
+    approval_thresholds: tuple[Annotated[int, msgspec.Meta(ge=1, le=10**12)], ...] = (1000, 5000, 10_000)
+    threshold_percent: Percent = 5.0
+    entertainment_types: tuple[NonEmpty, ...] = ("Entertainment",)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a run is told. `source` names the file, for messages; None for settings made in code."""
 
@@ -149,6 +164,7 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     extract: Extract = field(default_factory=Extract)
     checks: Checks = field(default_factory=Checks)
+    report: Report = field(default_factory=Report)
     source: Path | None = field(default=None, compare=False)
 
 
@@ -160,7 +176,13 @@ SECTIONS: dict[str, type] = {
     "extract": Extract,
     "storage": Storage,
     "checks": Checks,
+    "report": Report,
 }
+
+
+def defaults_of(section: type) -> dict[str, Any]:
+    """The settings of a section that need not be given, by name."""
+    return {one.name: one.default for one in dataclasses.fields(section) if one.default is not dataclasses.MISSING}
 
 
 def seconds_of(duration: Duration) -> int:

@@ -27,6 +27,7 @@ from pipeline.checks.movement import (
     states_told,
     update_times_plausible,
 )
+from pipeline.checks.reporting import marts_hold
 from pipeline.checks.sums import sums_right
 from pipeline.checks.verdicts import from_document, refusals, to_document
 from pipeline.checks.walks import lists_in_order, nothing_hidden, rechecks_agree
@@ -54,6 +55,7 @@ __all__ = [
     "keys_overlap",
     "lines_check",
     "lists_in_order",
+    "marts_hold",
     "nothing_hidden",
     "null_rates_steady",
     "rechecks_agree",

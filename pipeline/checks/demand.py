@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from pipeline.checks.sums import AMOUNTS, LINES
 from pipeline.errors import ConfigError
+from pipeline.marts import told_tests
 from pipeline.model import CheckResult
 from pipeline.resources import Catalogue, Resource, Tie, snake_case
 from pipeline.tables import Table, all_tables
@@ -40,7 +41,7 @@ def switchable(catalogue: Catalogue) -> tuple[str, ...]:
     """Names of the checks that `checks.required` and `checks.advisory` may hold."""
     amounts = [amounts_check(table) for table in all_tables(catalogue) if any(c.sum_of for c in table.columns)]
     lines = [lines_check(resource, tie) for resource in catalogue for tie in resource.ties]
-    return (*_SWITCHABLE, *amounts, *lines)
+    return (*_SWITCHABLE, *amounts, *lines, *told_tests())
 
 
 def refuse_unknown(required: Iterable[str], advisory: Iterable[str], catalogue: Catalogue) -> None:

@@ -18,6 +18,7 @@ def verdict(
     required: bool = True,
     numbers: Iterable[tuple[str, int | float]] = (),
     blamed: Sequence[Blamed] = (),
+    blamed_count: int | None = None,
 ) -> CheckResult:
     """What one check found: it passed if nothing is wrong.
 
@@ -27,7 +28,8 @@ def verdict(
         fine: what to say when there is none.
         required: whether a difference refuses the publication.
         numbers: what was counted.
-        blamed: the rows that are wrong, all of them.
+        blamed: the rows that are wrong, all of them or the first.
+        blamed_count: how many there are, if not all are given.
     """
     detail = "; ".join(wrong[:_NAMED]) or fine
     if len(wrong) > _NAMED:
@@ -39,7 +41,7 @@ def verdict(
         detail=detail,
         numbers=tuple(numbers),
         blamed=tuple(blamed),
-        blamed_count=len(blamed),
+        blamed_count=len(blamed) if blamed_count is None else blamed_count,
     )
 
 

@@ -27,7 +27,7 @@ class ReadingPlanned:
 class StageBegan:
     """A stage of the run begins: for progress displays."""
 
-    stage: Literal["extract", "seal", "load", "check", "publish"]
+    stage: Literal["extract", "seal", "load", "marts", "check", "publish"]
 
 
 @dataclass(frozen=True, slots=True)

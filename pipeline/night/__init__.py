@@ -1,7 +1,7 @@
 """The steps of one night, each with what it needs of the stages. Their order is `nightly`'s business alone."""
 
 from pipeline.night import room
-from pipeline.night.building import load
+from pipeline.night.building import add_marts, load
 from pipeline.night.erasing import end_erasure, forget_staged
 from pipeline.night.judging import Loaded, judge, refuse
 from pipeline.night.manifest import manifest_facts
@@ -15,6 +15,7 @@ __all__ = [
     "Loaded",
     "Night",
     "Read",
+    "add_marts",
     "end_erasure",
     "finish_publication",
     "forget_staged",

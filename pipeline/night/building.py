@@ -1,4 +1,4 @@
-"""Loading: the new warehouse file, aside: the one before it, with what this night has read applied."""
+"""Loading: the new warehouse file, aside: the one before it, with what this night has read applied; then its marts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from datetime import datetime
 from pipeline import warehouse
 from pipeline.account import Achieved, program_version
 from pipeline.durable import make_folder
+from pipeline.marts import MartFinding
+from pipeline.night.reporting import made_with, reporting_facts
 from pipeline.night.standing import spill
 from pipeline.night.values import Night
 from pipeline.snapshot import DELETED, SealedResource, Staging
+from pipeline.tables import all_tables
 
 
 def load(
@@ -38,3 +41,10 @@ def load(
     return warehouse.build(
         night.building, [tonight], base=night.base.path, temp_dir=spill(night.data_dir, night.run_id)
     )
+
+
+def add_marts(night: Night, built: warehouse.Built, began_at: datetime) -> tuple[MartFinding, ...]:
+    """The new warehouse file holds the marts, as the site reports; what their tests found."""
+    reporting = made_with(reporting_facts(night.settings), began_at, night.settings.site.timezone)
+    temp_dir = spill(night.data_dir, night.run_id)
+    return warehouse.make_marts(built, all_tables(night.catalogue), reporting, temp_dir=temp_dir)

@@ -12,6 +12,7 @@ from pipeline import checks, warehouse
 from pipeline.account import Achieved
 from pipeline.durable import make_folder, storing, write_sealed
 from pipeline.errors import CheckRefused
+from pipeline.marts import MartFinding
 from pipeline.model import Blamed, CheckResult
 from pipeline.night.values import Night, Read, Vanished
 from pipeline.ops.runs import generation_of
@@ -33,6 +34,7 @@ class Loaded:
     staging: Staging
     achieved: Achieved
     built: warehouse.Built
+    marts: tuple[MartFinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def judge(night: Night, loaded: Loaded) -> Verdict:
         *_moved(night, loaded, counted.figures, before),
         *_drifted(night, loaded, before),
         *_read_well(loaded),
+        *checks.marts_hold(loaded.marts),
         checks.token_lasts(achieved.token),
         checks.advice_given(achieved.advice),
     )

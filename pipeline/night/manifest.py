@@ -14,6 +14,7 @@ from pipeline import checks
 from pipeline.account import Achieved, versions
 from pipeline.extract import WalksDone
 from pipeline.model import CheckResult, ControlTotal, Note, ResourceResult
+from pipeline.night.reporting import reporting_facts
 from pipeline.night.values import Night, Read
 from pipeline.readings import reached_after, reached_by
 from pipeline.snapshot import (
@@ -46,6 +47,7 @@ def manifest_facts(night: Night, read: Read, staging: Staging, achieved: Achieve
         "page_limit": read.extracted.page_limit,
         "page_length": read.extracted.page_length,
         "timezone": settings.site.timezone,
+        "reporting": reporting_facts(settings),
         "closed_before": night.closed_before.isoformat() if night.closed_before else None,
         "erased_people": len(erased.names) if (erased := erased_people(night.data_dir)) else 0,
         "accepted_shrink": sorted(night.accepts_shrink),

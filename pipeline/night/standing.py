@@ -18,10 +18,12 @@ from pipeline.durable import make_folder
 from pipeline.errors import StoredDataDamaged
 from pipeline.model import QuarantineLeft
 from pipeline.night.manifest import SealedRun, checks_of, facts_of_run, sound_runs
+from pipeline.night.reporting import reporting_of
 from pipeline.night.values import Base, Night
 from pipeline.ops import runs
 from pipeline.resources import Catalogue
 from pipeline.snapshot import DELETED
+from pipeline.tables import all_tables
 
 
 def finish_publication(night: Night) -> None:
@@ -76,6 +78,7 @@ def finished(
     now = datetime.fromisoformat(last["started_at"])
     zone = last.get("timezone", "UTC")
     counted = warehouse.count(built, catalogue, now=now, switches=frozenset(), temp_dir=temp_dir, zone=zone)
+    warehouse.make_marts(built, all_tables(catalogue), reporting_of(last), temp_dir=temp_dir)
     warehouse.finish(built, checks_of(last), manifest_sha256=last["sha256"], figures=counted.figures)
     return built
 

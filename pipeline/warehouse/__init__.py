@@ -30,6 +30,7 @@ from pipeline.warehouse.publishing import (
     refuse_logs,
 )
 from pipeline.warehouse.read import Answer, DuckDB, connect, query, snapshot_info, table_rows
+from pipeline.warehouse.reporting import make_marts
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
 
@@ -62,6 +63,7 @@ __all__ = [
     "generations",
     "keys_with",
     "known_fingerprints",
+    "make_marts",
     "only_in_quarantine",
     "publish",
     "put_in_place",

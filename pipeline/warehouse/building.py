@@ -84,7 +84,7 @@ def build(
         with working(where):
             if base is not None:
                 copy_file(base, target)
-            with closing(_open(target, spill, threads, memory_limit)) as connection:
+            with closing(open_to_write(target, spill, threads, memory_limit)) as connection:
                 bound_spill(connection, spill, spill_bytes)
                 target.chmod(_PRIVATE_FILE)
                 return _fold(connection, target, runs, spill, is_new=base is None)
@@ -173,7 +173,10 @@ def _settings(memory_limit: str = MEMORY_LIMIT) -> _Settings:
     }
 
 
-def _open(target: Path, spill: Path, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
+def open_to_write(
+    target: Path, spill: Path, threads: int = 2, memory_limit: str = MEMORY_LIMIT
+) -> duckdb.DuckDBPyConnection:
+    """A connection to a private file that is being built; what memory cannot hold goes to `spill`."""
     limits: _Settings = {
         "threads": threads,
         "temp_directory": str(spill),
@@ -199,7 +202,7 @@ def _fold(
     connection.execute("BEGIN").fetchall()
     if is_new:
         layout.create(connection, tables)
-        meta.describe(connection, tables)
+        meta.describe(connection, tables, ())
     fit_now, lost = 0, Counter[str]()
     for given in runs:
         run = with_what_fits_now(given, spill)

@@ -11,9 +11,9 @@ import duckdb
 from pipeline.errors import StoredDataDamaged
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.read import open_file
-from pipeline.warehouse.text import quoted
+from pipeline.warehouse.text import CURRENT, MART, PAST, quoted
 
-_SCHEMAS = ("prospend", "past", "meta")
+_SCHEMAS = (CURRENT, PAST, "meta", MART)
 # What says how and when this file came about, and not what it holds.
 _OF_THE_BUILD = {("meta", "snapshot_info"): ("program_version", "duckdb_version")}
 _ONLY_OF_THE_BUILD = {("meta", "figure"), ("meta", "check_failure")}

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.decode import quarantined_key
+from pipeline.marts import Mart
 from pipeline.model import CheckResult, ControlTotal
 from pipeline.tables import Table
 from pipeline.warehouse import drift
@@ -21,7 +22,7 @@ from pipeline.warehouse.text import fixed, instant
 from pipeline.warehouse.values import RunParts
 
 _TOTAL = "run_id place resource table_name column_name currency value_count total"
-_DICTIONARY = "table_name column_name is_key currency_column source_field known_values"
+_DICTIONARY = "is_mart table_name column_name is_key currency_column source_field known_values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +105,11 @@ def show(connection: duckdb.DuckDBPyConnection, run: RunParts, layout_sha256: st
     )
 
 
-def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], marts: Iterable[Mart]) -> None:
     """`meta.data_dictionary` lists every table and column of the file. Called last, when all of them stand."""
-    facts = [
+    facts: list[tuple[object, ...]] = [
         (
+            False,
             table.name,
             column.name,
             column.name in table.key,
@@ -120,9 +122,15 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> 
         for table in tables
         for column in table.columns
     ]
+    facts += [
+        (True, mart.name, column, column in mart.grain, mart.currency_of.get(column), None, None)
+        for mart in marts
+        for column, _ in mart.columns
+    ]
     columns = dict(zip(_DICTIONARY.split(), zip(*facts, strict=True), strict=True))
-    types = [pa.string(), pa.string(), pa.bool_(), pa.string(), pa.string(), pa.list_(pa.string())]
+    types = [pa.bool_(), pa.string(), pa.string(), pa.bool_(), pa.string(), pa.string(), pa.list_(pa.string())]
     arrays = [pa.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)]
+    connection.execute("DELETE FROM meta.data_dictionary").fetchall()
     connection.register("facts", pa.table(arrays, names=list(columns)))
     connection.execute(fixed("data_dictionary")).fetchall()
     connection.unregister("facts")

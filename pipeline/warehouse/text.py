@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.tables import Table
 
-CURRENT, PAST, HISTORY = "prospend", "past", "history"
+CURRENT, PAST, HISTORY, MART = "prospend", "past", "history", "mart"
 # Where records stand that are being compared, while a build lasts: temporary tables, never in the file.
 ASIDE = "temp.main"
 

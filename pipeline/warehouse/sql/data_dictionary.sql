@@ -6,7 +6,7 @@ INSERT INTO meta.data_dictionary (
 WITH home AS (
     SELECT schema_name, table_name, comment
     FROM duckdb_tables()
-    WHERE NOT temporary AND schema_name IN ('prospend', 'past', 'meta')
+    WHERE NOT temporary AND schema_name IN ('prospend', 'past', 'meta', 'mart')
     UNION ALL
     SELECT schema_name, view_name, comment
     FROM duckdb_views()
@@ -20,6 +20,7 @@ SELECT
     coalesce(facts.is_key, false), facts.currency_column, facts.source_field, facts.known_values, found.comment
 FROM duckdb_columns() AS found
 LEFT JOIN facts
-    ON found.schema_name <> 'meta' AND found.table_name = facts.table_name AND found.column_name = facts.column_name
-WHERE found.database_name <> 'temp' AND found.schema_name IN ('prospend', 'past', 'history', 'meta')
+    ON found.schema_name <> 'meta' AND (found.schema_name = 'mart') = facts.is_mart
+    AND found.table_name = facts.table_name AND found.column_name = facts.column_name
+WHERE found.database_name <> 'temp' AND found.schema_name IN ('prospend', 'past', 'history', 'meta', 'mart')
 ORDER BY 1 DESC, 2, 4;
