@@ -17,6 +17,7 @@ import click
 
 from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.erasing import erase
+from pipeline.cli.exporting import export
 from pipeline.cli.generations import rebuild, rollback
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.text import visible
@@ -34,6 +35,7 @@ Examples:
   prospend status                    last runs and the age of the data
   prospend verify                    read every stored byte and compare it with what was written
   prospend prune --dry-run           what is no longer needed, and how many bytes it takes
+  prospend export csv /tmp/marts     every mart as a file
   prospend erase --dry-run 4007      what tells of a person who has to be forgotten
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
@@ -46,7 +48,7 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, plan, query, status, verify, rebuild, rollback, prune, erase, token, sandbox):
+for command in (demo, run, plan, query, status, verify, rebuild, rollback, prune, erase, export, token, sandbox):
     prospend.add_command(command)
 
 

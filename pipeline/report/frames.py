@@ -7,24 +7,13 @@ a missing number and NaN.
 from __future__ import annotations
 
 import re
-from typing import Protocol
 
 import pandas as pd
-import pyarrow as pa
 
 from pipeline.errors import ConfigError
+from pipeline.report.reading import Connection, quoted
 
 _TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){0,2}\Z")
-
-
-class _Result(Protocol):
-    def to_arrow_table(self) -> pa.Table: ...
-
-
-class Connection(Protocol):
-    """What is needed of a DuckDB connection: this stage does not know DuckDB."""
-
-    def sql(self, query: str, /) -> _Result | None: ...
 
 
 def frame(connection: Connection, name_or_sql: str) -> pd.DataFrame:
@@ -43,7 +32,7 @@ def frame(connection: Connection, name_or_sql: str) -> pd.DataFrame:
     """
     wanted = name_or_sql.strip()
     if _TABLE.match(wanted):
-        wanted = "FROM " + ".".join(f'"{part}"' for part in wanted.split("."))
+        wanted = "FROM " + ".".join(map(quoted, wanted.split(".")))
     result = connection.sql(wanted)
     if result is None:
         raise ConfigError("the statement gives no rows", where="frame", do="ask with SELECT")

@@ -29,7 +29,7 @@ from pipeline.warehouse.publishing import (
     put_in_place,
     refuse_logs,
 )
-from pipeline.warehouse.read import Answer, DuckDB, connect, query, snapshot_info, table_rows
+from pipeline.warehouse.read import Answer, DuckDB, asking, connect, query, snapshot_info, table_rows
 from pipeline.warehouse.reporting import make_marts
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
@@ -48,6 +48,7 @@ __all__ = [
     "alive_counts",
     "alive_under",
     "announced",
+    "asking",
     "build",
     "connect",
     "connect_for_run",

@@ -127,7 +127,7 @@ class Answer:
     """The result of one statement: column names, and rows fetched as they are wanted."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-        with _asking():
+        with asking():
             statements = connection.extract_statements(sql)
             if len(statements) != 1:
                 raise ConfigError(
@@ -143,7 +143,7 @@ class Answer:
 
     def fetchmany(self, count: int) -> list[tuple[object, ...]]:
         """The next rows, at most `count`; none when all have been given."""
-        with _asking():
+        with asking():
             if not self._is_running:
                 self._connection.execute(self._sql)
                 self._is_running = True
@@ -158,7 +158,7 @@ class Answer:
 
     def to_arrow_table(self) -> pa.Table:
         """All rows, decimals exact."""
-        with _asking():
+        with asking():
             table: pa.Table = self._connection.sql(self._sql).to_arrow_table()
         return table
 
@@ -191,7 +191,7 @@ def snapshot_info(connection: duckdb.DuckDBPyConnection) -> SnapshotInfo:
 
 def table_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows of every table of the `prospend` schema that are not deleted, by name."""
-    with _asking():
+    with asking():
         tables = connection.execute(
             "SELECT table_name, bool_or(column_name = ?) FROM duckdb_columns() WHERE schema_name = ? "
             "GROUP BY ALL ORDER BY ALL",
@@ -224,7 +224,7 @@ _OF_OUR_MACROS = ("run_a is not in meta.run", "run_b is not in meta.run")
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
+def asking(where: str = "query") -> Iterator[None]:
     """What DuckDB has against a statement becomes an error of ours, never with a value of the data in it."""
     try:
         yield
@@ -234,7 +234,7 @@ def _asking() -> Iterator[None]:
             raise
         said = str(error).partition("\n")[0] if isinstance(error, _OF_THE_STATEMENT) else type(error).__name__
         said = next((text for text in _OF_OUR_MACROS if text in str(error)), said)
-        failure = duckdb_failure(error, "query")
+        failure = duckdb_failure(error, where)
         raise failure or ConfigError(
-            f"DuckDB does not carry out the statement: {said}", where="query", do="correct the statement"
+            f"DuckDB does not carry out the statement: {said}", where=where, do="correct the statement"
         ) from error
