@@ -81,10 +81,21 @@ class Table:
         return tuple(column for column in self.columns if column.is_money)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceField:
+    """A field of the API's records, `resource.field`, with the way to it through objects and lists."""
+
+    name: str
+    is_documented: bool
+
+
 def own_key_name(resource: Resource) -> str:
     """The name under which other tables refer to a row of this resource: `claim_id`, `company_id`."""
-    key = snake_case(resource.key)
-    return key if key.startswith(resource.name) else f"{resource.name}_{key}"
+    return _key_name(resource.name, snake_case(resource.key))
+
+
+def _key_name(resource: str, key: str) -> str:
+    return key if key.startswith(resource) else f"{resource}_{key}"
 
 
 @lru_cache(maxsize=128)  # asked for hundreds of times a night
@@ -106,6 +117,30 @@ def tables_of(resource: Resource) -> tuple[Table, ...]:
 def all_tables(resources: Iterable[Resource]) -> tuple[Table, ...]:
     """Every table of the warehouse's `prospend` schema, in catalogue order."""
     return tuple(table for resource in resources for table in tables_of(resource))
+
+
+def source_fields(tables: Iterable[Table]) -> dict[tuple[str, str], SourceField]:
+    """The field that each column is filled from, by table and column; none for columns that this program adds.
+
+    A parent's key is the parent's own field, wherever it stands.
+    """
+    tables = tuple(tables)
+    keys = {}
+    for table in tables:
+        if table.list_field is None:
+            (key,) = (column for column in table.columns if column.name == table.key[-1])
+            keys[_key_name(table.name, key.name)] = _field(table, key)
+    return {
+        (table.name, column.name): field
+        for table in tables
+        for column in table.columns
+        if (field := _field(table, column) if column.is_own else keys.get(column.name)) is not None
+    }
+
+
+def _field(table: Table, column: TableColumn) -> SourceField:
+    way = (table.resource, *((table.list_field,) if table.list_field else ()), *column.source)
+    return SourceField(".".join(way), column.is_documented)
 
 
 def _child(resource: Resource, column: Column, context: list[TableColumn]) -> Table:

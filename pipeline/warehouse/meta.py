@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipeline.decode import quarantined_key
 from pipeline.marts import Mart
 from pipeline.model import CheckResult, ControlTotal
-from pipeline.tables import Table
+from pipeline.tables import SourceField, Table, source_fields
 from pipeline.warehouse import drift
 from pipeline.warehouse.applying import Applied
 from pipeline.warehouse.load import parquet
@@ -22,7 +22,7 @@ from pipeline.warehouse.text import fixed, instant
 from pipeline.warehouse.values import RunParts
 
 _TOTAL = "run_id place resource table_name column_name currency value_count total"
-_DICTIONARY = "is_mart table_name column_name is_key currency_column source_field known_values"
+_DICTIONARY = "is_mart table_name column_name is_key currency_column source_fields evidence known_values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +107,32 @@ def show(connection: duckdb.DuckDBPyConnection, run: RunParts, layout_sha256: st
 
 def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], marts: Iterable[Mart]) -> None:
     """`meta.data_dictionary` lists every table and column of the file. Called last, when all of them stand."""
-    facts: list[tuple[object, ...]] = [
-        (
-            False,
-            table.name,
-            column.name,
-            column.name in table.key,
-            column.currency,
-            ".".join((table.list_field, *column.source) if table.list_field else column.source)
-            if column.is_own
-            else None,
-            list(column.values) or None,
-        )
-        for table in tables
-        for column in table.columns
-    ]
+    tables = tuple(tables)
+    sources = source_fields(tables)
+    facts: list[tuple[object, ...]] = []
+    for table in tables:
+        for column in table.columns:
+            own = [source] if (source := sources.get((table.name, column.name))) else []
+            is_key, values = column.name in table.key, list(column.values) or None
+            facts.append((False, table.name, column.name, is_key, column.currency, *_sources(own), values))
     facts += [
-        (True, mart.name, column, column in mart.grain, mart.currency_of.get(column), None, None)
+        (True, mart.name, column, column in mart.grain, mart.currency_of.get(column), *_sources([]), None)
         for mart in marts
         for column, _ in mart.columns
     ]
-    columns = dict(zip(_DICTIONARY.split(), zip(*facts, strict=True), strict=True))
-    types = [pa.bool_(), pa.string(), pa.string(), pa.bool_(), pa.string(), pa.string(), pa.list_(pa.string())]
-    arrays = [pa.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)]
+    texts, text = pa.list_(pa.string()), pa.string()
+    types = [pa.bool_(), text, text, pa.bool_(), text, texts, text, texts]
+    arrays = [pa.array(values, kind) for values, kind in zip(zip(*facts, strict=True), types, strict=True)]
     connection.execute("DELETE FROM meta.data_dictionary").fetchall()
-    connection.register("facts", pa.table(arrays, names=list(columns)))
+    connection.register("facts", pa.table(arrays, names=_DICTIONARY.split()))
     connection.execute(fixed("data_dictionary")).fetchall()
     connection.unregister("facts")
+
+
+def _sources(fields: Sequence[SourceField]) -> tuple[list[str], str | None]:
+    """Their names, and what a value made of all of them rests on."""
+    evidence = "documented" if all(field.is_documented for field in fields) else "inferred"
+    return [field.name for field in fields], evidence if fields else None
 
 
 def insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Sequence[CheckResult]) -> None:

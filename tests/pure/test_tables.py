@@ -7,7 +7,7 @@ from decode_cases import CATALOGUE, PART, THING
 
 from pipeline.decode import snapshot_schema
 from pipeline.resources import read_catalogue
-from pipeline.tables import all_tables, own_key_name, tables_of
+from pipeline.tables import SourceField, all_tables, own_key_name, source_fields, tables_of
 
 SHIPPED = read_catalogue()
 _FETCHED = [("_run_id", "VARCHAR"), ("_fetched_at", "TIMESTAMPTZ")]
@@ -156,3 +156,17 @@ def test_inferred_fields_say_so():
     columns = {column.name: column for column in tables_of(SHIPPED["expense"])[0].columns}
     assert columns["exchange_rate"].about.endswith("(inferred field: may be missing)")
     assert "inferred" not in columns["is_split"].about
+
+
+def test_every_column_names_its_field():
+    """`resource.field`, through objects and lists; a parent's key is the parent's field, our own columns have none."""
+    found = source_fields(all_tables(SHIPPED))
+    assert found["invoice", "supplier_name"] == SourceField("invoice.supplier.name", is_documented=True)
+    assert found["claim_approver", "id"] == SourceField("claim.approvers.id", is_documented=True)
+    assert found["claim_approver", "claim_id"] == SourceField("claim.id", is_documented=True)
+    assert found["expense_split", "expense_id"] == SourceField("expense.id", is_documented=True)
+    assert found["expense_split", "id"] == SourceField("expense_split.id", is_documented=False)
+    assert found["expense_recipient", "name"] == SourceField("expense.recipients.name", is_documented=False)
+    assert found["tax_code_entity", "entity_id"] == SourceField("tax_code.entityIds", is_documented=True)
+    every = {(table.name, column.name) for table in all_tables(SHIPPED) for column in table.columns}
+    assert found.keys() == {(table, column) for table, column in every if not column.startswith("_")}

@@ -50,7 +50,7 @@ def test_every_table_and_column_has_a_comment(tmp_path: Path):
 
 
 def test_the_data_dictionary_lists_every_table_and_column(tmp_path: Path):
-    """One row a table and one a column, its own included, with type, source, currency and known values."""
+    """One row a table and one a column, its own included, with type, currency, source, evidence and known values."""
     with warehouse.connect(published(tmp_path)) as connection:
         listed = connection.execute("SELECT schema_name, table_name, column_name FROM meta.data_dictionary").fetchall()
         found = connection.execute(
@@ -59,18 +59,18 @@ def test_the_data_dictionary_lists_every_table_and_column(tmp_path: Path):
             "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal"
         ).fetchall()
         described = connection.execute(
-            "SELECT column_name, position, type, is_key, currency_column, source_field, known_values "
+            "SELECT column_name, position, type, is_key, currency_column, source_fields, evidence, known_values "
             "FROM meta.data_dictionary WHERE schema_name = 'prospend' AND table_name IN ('claim', 'claim_total') AND column_name IN "
             "('company_id', 'status', 'original_gross_amount', 'gross_amount') ORDER BY table_name, position"
         ).fetchall()
     assert sorted(listed, key=repr) == sorted(found, key=repr)
-    money = "DECIMAL(18,4)"
+    money, company, original = "DECIMAL(18,4)", ["company.companyId"], ["claim.original.grossAmount"]
     assert described == [
-        ("company_id", 1, "VARCHAR", True, None, None, None),
-        ("status", 4, "VARCHAR", False, None, "status", ["Open", "Closed"]),
-        ("original_gross_amount", 10, money, False, "original_currency_code", "original.grossAmount", None),
-        ("company_id", 1, "VARCHAR", True, None, None, None),
-        ("gross_amount", 4, money, False, "currency_code", "totals.grossAmount", None),
+        ("company_id", 1, "VARCHAR", True, None, company, "documented", None),
+        ("status", 4, "VARCHAR", False, None, ["claim.status"], "documented", ["Open", "Closed"]),
+        ("original_gross_amount", 10, money, False, "original_currency_code", original, "inferred", None),
+        ("company_id", 1, "VARCHAR", True, None, company, "documented", None),
+        ("gross_amount", 4, money, False, "currency_code", ["claim.totals.grossAmount"], "documented", None),
     ]
 
 

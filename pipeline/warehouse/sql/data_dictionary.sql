@@ -1,7 +1,8 @@
 -- Describes every table, view and column from the file's own catalogue; `facts` adds what only the resources file knows.
 
 INSERT INTO meta.data_dictionary (
-    schema_name, table_name, column_name, position, type, is_key, currency_column, source_field, known_values, about
+    schema_name, table_name, column_name, position, type, is_key, currency_column, source_fields, evidence, known_values,
+    about
 )
 WITH home AS (
     SELECT schema_name, table_name, comment
@@ -12,12 +13,13 @@ WITH home AS (
     FROM duckdb_views()
     WHERE NOT temporary AND schema_name = 'history'
 )
-SELECT schema_name, table_name, NULL, 0, NULL, false, NULL, NULL, NULL, comment
+SELECT schema_name, table_name, NULL, 0, NULL, false, NULL, [], NULL, NULL, comment
 FROM home
 UNION ALL
 SELECT
     found.schema_name, found.table_name, found.column_name, found.column_index, found.data_type,
-    coalesce(facts.is_key, false), facts.currency_column, facts.source_field, facts.known_values, found.comment
+    coalesce(facts.is_key, false), facts.currency_column, coalesce(facts.source_fields, []), facts.evidence,
+    facts.known_values, found.comment
 FROM duckdb_columns() AS found
 LEFT JOIN facts
     ON found.schema_name <> 'meta' AND (found.schema_name = 'mart') = facts.is_mart

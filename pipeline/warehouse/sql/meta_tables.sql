@@ -153,7 +153,7 @@ COMMENT ON COLUMN meta.quarantine.deleted_at IS 'instant of the run that proved 
 
 CREATE TABLE meta.data_dictionary (
     schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, position INTEGER, type VARCHAR, is_key BOOLEAN,
-    currency_column VARCHAR, source_field VARCHAR, known_values VARCHAR[], about VARCHAR
+    currency_column VARCHAR, source_fields VARCHAR[], evidence VARCHAR, known_values VARCHAR[], about VARCHAR
 );
 COMMENT ON TABLE meta.data_dictionary IS 'Every table and column of this file, and what it means';
 COMMENT ON COLUMN meta.data_dictionary.schema_name IS 'schema';
@@ -163,6 +163,7 @@ COMMENT ON COLUMN meta.data_dictionary.position IS 'place of the column in its t
 COMMENT ON COLUMN meta.data_dictionary.type IS 'SQL type; NULL for the table itself';
 COMMENT ON COLUMN meta.data_dictionary.is_key IS 'whether the column is part of what identifies a row';
 COMMENT ON COLUMN meta.data_dictionary.currency_column IS 'for an amount: the column beside it with its currency';
-COMMENT ON COLUMN meta.data_dictionary.source_field IS 'way to the field in the API''s record, in API names; NULL for columns this program adds';
+COMMENT ON COLUMN meta.data_dictionary.source_fields IS 'fields of the API that the value is made of, each as resource.field in API names; empty for columns this program adds';
+COMMENT ON COLUMN meta.data_dictionary.evidence IS 'documented: the vendor''s pages name all of these fields; inferred: at least one is named by no page and may be missing; NULL without fields';
 COMMENT ON COLUMN meta.data_dictionary.known_values IS 'values the API''s documentation names; NULL if it names none';
 COMMENT ON COLUMN meta.data_dictionary.about IS 'meaning, with unit';
