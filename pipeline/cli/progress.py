@@ -30,6 +30,7 @@ _STAGES = {
     "extract": "reading every list",
     "seal": "sealing Parquet snapshots",
     "load": "loading DuckDB",
+    "marts": "making the reporting tables",
     "check": "checking",
     "publish": "publishing",
 }
