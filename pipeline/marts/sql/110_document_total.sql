@@ -37,8 +37,8 @@ SELECT
     document_id,
     basis,
     currency_code,
-    sum(gross_amount)::DECIMAL(18, 4) AS gross_amount,
-    sum(net_amount)::DECIMAL(18, 4) AS net_amount,
-    sum(tax_amount)::DECIMAL(18, 4) AS tax_amount
+    sum(gross_amount) AS gross_amount,
+    sum(net_amount) AS net_amount,
+    sum(tax_amount) AS tax_amount
 FROM total
 GROUP BY company_id, document_type, document_id, basis, currency_code
