@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +109,10 @@ def run_and_tell(
 
 
 def run_demo(data: Path, *, claims: int, as_json: bool, quiet: bool) -> None:
-    """The sandbox, one run against it, and three queries with their answers."""
+    """The sandbox with books that end this week, one run against it, and three queries with their answers."""
     data = data.absolute()
-    with sandbox_process(data / "sandbox", claims) as served:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)  # all of it has happened: nothing lies in the future
+    with sandbox_process(data / "sandbox", claims, "--until", yesterday.isoformat()) as served:
         settings = Settings(
             site=Site(name="sandbox", base_url=served["base_url"]),
             token=Token(env=_DEMO_TOKEN),

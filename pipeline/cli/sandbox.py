@@ -8,12 +8,13 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.options import Moment
 from pipeline.cli.sandbox_clock import advance_command
 from pipeline.cli.sandbox_faults import fault_options, faults_command, with_faults
 from pipeline.cli.sandbox_options import openapi_command, serving_options, serving_settings, variants_command
@@ -51,6 +52,19 @@ sandbox.add_command(openapi_command)
 sandbox.add_command(advance_command)
 
 
+def _end_of_books(_: click.Context, parameter: click.Parameter, value: datetime | None) -> date | None:
+    """The day that was given, if the books can end by it."""
+    if value is None:
+        return None
+    from pipeline.sandbox.data.times import days_to_end_by
+
+    try:
+        days_to_end_by(value.date())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
+    return value.date()
+
+
 @sandbox.command(short_help="Serve until stopped.")
 @_STATE
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the API; 0 takes a free one.")
@@ -59,6 +73,14 @@ sandbox.add_command(advance_command)
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=20260630, show_default=True, help="The same seed gives the same books."
+)
+@click.option(
+    "--until",
+    type=Moment("YYYY-MM-DD"),
+    callback=_end_of_books,
+    metavar="DATE",
+    help="Move the books on by whole weeks: they end by DATE, at most a week before. Without it, in June 2026. The "
+    "first sandbox of a folder decides.",
 )
 @serving_options
 @fault_options
@@ -71,6 +93,7 @@ def serve(state: Path, as_json: bool, debug: bool, faults: tuple[str, ...], faul
     Examples:
       prospend sandbox serve
       prospend sandbox serve --json      one line: base_url, ca_file, token, admin_url
+      prospend sandbox serve --until "$(date +%F)"      books that end this week
     """
     import asyncio
 

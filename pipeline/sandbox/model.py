@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ class SandboxSettings:
         state_dir: folder for the certificate authority, the signing secret and the list of tokens; made if missing.
         seed: decides every byte of the books.
         claims: how many claims the books hold; all else grows with them.
+        until: the day by which the books end, at most a week before it; None leaves them in June 2026. The first
+            sandbox of a state folder that says it decides for all.
         port, admin_port: on the loopback interface; 0 takes a free one.
         page_cap: the greatest page, whatever `limit` asks for.
         cursor_lifetime_s: after so many seconds a cursor gets 400; None keeps it good for ever.
@@ -36,6 +38,7 @@ class SandboxSettings:
     state_dir: Path
     seed: int = 20260630
     claims: int = 4000
+    until: date | None = None
     port: int = 0
     admin_port: int = 0
     page_cap: int = 1000

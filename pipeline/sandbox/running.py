@@ -22,6 +22,7 @@ from pipeline.sandbox.clock import Clock, Event, Version, kept
 from pipeline.sandbox.cursors import Lifetime
 from pipeline.sandbox.data import make_books
 from pipeline.sandbox.data.text import json_text
+from pipeline.sandbox.data.times import days_to_end_by
 from pipeline.sandbox.faults import SCENARIOS, Plan
 from pipeline.sandbox.faults.injector import Injector
 from pipeline.sandbox.journal import Journal
@@ -187,7 +188,9 @@ def _moved(clock: Clock, happened: tuple[Event, ...]) -> dict[str, object]:
 def _make_state(settings: SandboxSettings) -> tuple[State, Clock]:
     """What is served, and the clock that moves it, as far on as the state folder says."""
     catalogue = read_catalogue()
-    plain = make_books(settings.seed, settings.claims)
+    wanted = days_to_end_by(settings.until) if settings.until is not None else None
+    moved_days = kept.moved_days(settings.state_dir, wanted=wanted)
+    plain = make_books(settings.seed, settings.claims, moved_days)
     books = varied_books(plain, settings.variants, catalogue)
     changers = {each.name: record_changer(each, settings.variants) for each in catalogue}
     clock = Clock(plain, settings.seed, changers if settings.variants.change_records else None)

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections import defaultdict
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from pipeline.resources import read_catalogue
-from pipeline.sandbox.data import Books, make_books
+from pipeline.sandbox.data import Books, make_books, times
 from pipeline.sandbox.data.suppliers import abn, nzbn
 
 CATALOGUE = read_catalogue()
@@ -302,3 +303,30 @@ def test_impossible_books_are_refused(count: int):
     """A negative number of claims, and more than the ids have room for."""
     with pytest.raises(ValueError, match="the books hold"):
         make_books(seed=1, claim_count=count)
+
+
+def _days_later(text: str, days: int) -> str:
+    """JSON with every instant moved."""
+    return re.sub(
+        r'(?<=")20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=")',
+        lambda found: (datetime.fromisoformat(found[0]) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        text,
+    )
+
+
+def test_moved_books_are_the_same_books_later():
+    """Moved by whole weeks, every instant is later by as much, and nothing else differs: no amount, state or order."""
+    days = times.days_to_end_by(date(2026, 11, 26))
+    assert days % 7 == 0
+    assert 0 <= (date(2026, 11, 26) - times.BOOKS_AT.date()).days - days < 7
+    plain, moved = make_books(seed=5, claim_count=100), make_books(seed=5, claim_count=100, moved_days=days)
+    for name in plain.tables:
+        assert raw(moved, name).decode() == _days_later(raw(plain, name).decode(), days), name
+
+
+def test_books_end_within_the_calendar():
+    """They can be moved on, not back, and not so far that the clock has no room."""
+    assert times.days_to_end_by(times.BOOKS_AT.date()) == 0
+    for day in (date(2026, 6, 29), date(2040, 1, 1)):
+        with pytest.raises(ValueError, match="the books can end from 2026-06-30 to"):
+            times.days_to_end_by(day)

@@ -8,6 +8,8 @@ import json
 import ssl
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,19 @@ def test_a_restart_keeps_the_advanced_state(tmp_path: Path):
         assert moved_on(running) == at_four
         running.advance(3)
         assert moved_on(running) == at_seven != at_four
+
+
+def test_the_first_sandbox_of_a_folder_decides_when_its_books_end(tmp_path: Path):
+    """Moved books stay where they are: a later day would change every record of the past. The clock goes on from there."""
+    moved = SandboxSettings(state_dir=tmp_path, claims=60, until=date(2026, 11, 26))
+    with in_thread(moved) as running:
+        assert running.clock.now == datetime(2026, 11, 24, 12, tzinfo=UTC)
+        running.advance(2, keep=True)
+        after = moved_on(running)
+    for settings in (replace(moved, until=date(2027, 1, 31)), replace(moved, until=None)):
+        with in_thread(settings) as running:
+            assert running.clock.now == datetime(2026, 11, 26, 12, tzinfo=UTC)
+            assert moved_on(running) == after
 
 
 def test_from_outside_a_stopped_sandbox_moves_in_its_folder(tmp_path: Path):

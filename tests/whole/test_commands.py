@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pyarrow.parquet as pq
@@ -28,6 +29,16 @@ def test_demo_from_nothing_to_answers(prospend, tmp_path):
     status = json.loads(prospend("status", "--data", tmp_path / "demo", "--json").out)
     assert [run["outcome"] for run in status["runs"]] == ["published", "published"]
     assert [one["is_current"] for one in status["generations"]] == [True, False]
+    newest = prospend(
+        "query",
+        "--data",
+        tmp_path / "demo",
+        "--format",
+        "csv",
+        "SELECT max(created_date)::DATE::VARCHAR FROM prospend.invoice",
+    )
+    age = datetime.now(UTC).date() - date.fromisoformat(newest.out.split()[-1])
+    assert timedelta(0) < age < timedelta(days=30), "the demo's books end this week"
     told = prospend("status", "--data", tmp_path / "demo").out
     assert all(run["run_id"] in told for run in status["runs"])
 

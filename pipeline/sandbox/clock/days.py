@@ -22,7 +22,7 @@ _ANY: Final = ("Finalised", "Approved", "PendingApproval", "NotSubmitted", "Reje
 
 def live(world: World, seed: int, day: int) -> None:
     """Let one day happen; days are counted from 1."""
-    dice = Dice(seed, day)
+    dice = Dice(seed, day, world.ledger.books.moved_days)
     world.busy.clear()
     turn = business_days_until(day)
     is_business = is_business_day(day)

@@ -16,10 +16,10 @@ _OFFICE_HOURS_S = 10 * HOUR_S
 class Dice:
     """The draws of one day, one after another: the same on every machine and in every process."""
 
-    def __init__(self, seed: int, day: int) -> None:
+    def __init__(self, seed: int, day: int, moved_days: int = 0) -> None:
         self._salt = f"clock/{seed}/{day}/".encode()
         self._count = 0
-        self.opens_s = BOOKS_S + (day - 1) * DAY_S
+        self.opens_s = BOOKS_S + (moved_days + day - 1) * DAY_S
 
     def below(self, bound: int) -> int:
         """A number in [0, bound)."""
@@ -42,7 +42,10 @@ class Dice:
 
 
 def is_business_day(day: int) -> bool:
-    """Whether the people of Sydney work on a day of the clock: the calendar day after the noon it starts at."""
+    """Whether the people of Sydney work on a day of the clock: the calendar day after the noon it starts at.
+
+    Books are moved by whole weeks, so it is the same for all.
+    """
     return (BOOKS_S // DAY_S + day + 3) % 7 < 5  # day 0 of 1970 was a Thursday
 
 

@@ -1,4 +1,4 @@
-"""What the state folder keeps of the clock: how far it stands, where a server listens, and who may move it.
+"""What the state folder keeps of the clock: where the books end, how far it stands, who serves and who may move it.
 
 Days are enough: the same books live the same days again. Not here: moving the clock, and serving.
 """
@@ -16,12 +16,17 @@ from pipeline.errors import ConfigError
 from pipeline.sandbox.tokens import write_private
 
 _CLOCK_FILE: Final = "clock.json"
+_BOOKS_FILE: Final = "books.json"
 _KEY_FILE: Final = "admin.key"
 _SERVER_FILE: Final = "serving.json"
 
 
 class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: int
+
+
+class _Books(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    moved_days: int
 
 
 class _Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +47,27 @@ def kept_days(state_dir: Path) -> int:
     except msgspec.DecodeError:
         what = "the clock of the sandbox cannot be read"
         raise ConfigError(what, where=str(path), do="delete the file: the clock starts again") from None
+
+
+def moved_days(state_dir: Path, *, wanted: int | None) -> int:
+    """By how many days the books of this folder are moved: as its first sandbox wanted that wanted any.
+
+    Later ones cannot move them again: they would change every record of the past.
+
+    Raises:
+        ConfigError: the file is not one the sandbox wrote.
+    """
+    path = state_dir / _BOOKS_FILE
+    with _locked(state_dir):
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_Books).moved_days
+        except FileNotFoundError:
+            if wanted is not None:
+                write_private(path, msgspec.json.encode(_Books(wanted)))
+            return wanted or 0
+        except msgspec.DecodeError:
+            what = "where the books of the sandbox end cannot be read"
+            raise ConfigError(what, where=str(path), do="delete the folder: the sandbox begins anew") from None
 
 
 def keep_days(state_dir: Path, days: int) -> None:

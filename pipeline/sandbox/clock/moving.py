@@ -44,7 +44,7 @@ class Clock:
     @property
     def now(self) -> datetime:
         """The instant the books have reached."""
-        return BOOKS_AT + timedelta(days=self.days)
+        return BOOKS_AT + timedelta(days=self._ledger.books.moved_days + self.days)
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -67,8 +67,9 @@ class Clock:
             ValueError: no days, or more than the calendar of the books holds.
         """
         with self._lock:
-            if not 1 <= days <= MOST_DAYS - self.days:
-                raise ValueError(f"the clock can move 1 to {MOST_DAYS - self.days} days from here, not {days}")
+            most = MOST_DAYS - self._ledger.books.moved_days - self.days
+            if not 1 <= days <= most:
+                raise ValueError(f"the clock can move 1 to {most} days from here, not {days}")
             if self._world is None:
                 self._world = World(self._ledger, Numbers.after(self._ledger.books))
                 self._world.open_pools()

@@ -30,6 +30,7 @@ class Books:
 
     tables: Mapping[str, Table]
     shelf: Shelf
+    moved_days: int = 0
     _selections: OrderedDict[tuple[str, int, Filters], tuple[slice | Ints, Ints]] = field(default_factory=OrderedDict)
 
     def selection(self, table: Table, group: int, wanted: Filters) -> tuple[slice | Ints, Ints]:
@@ -48,21 +49,23 @@ class Books:
         return found
 
 
-def make_books(seed: int, claim_count: int) -> Books:
+def make_books(seed: int, claim_count: int, moved_days: int = 0) -> Books:
     """Books with this many claims, three expenses each, three invoices for four claims, and their lines.
+
+    With `moved_days`, whole weeks, all of it happened so much later.
 
     Raises:
         ValueError: a negative number of claims, or more than the ids have room for.
     """
     if not 0 <= claim_count <= 3_000_000:
         raise ValueError(f"the books hold 0 to 3000000 claims, not {claim_count}")
-    dimensions = make_dimensions(seed, claim_count)
+    dimensions = make_dimensions(seed, claim_count, moved_days)
     people = make_people(seed, claim_count, dimensions)
     coder = Coder(dimensions)
-    claims = make_claims(seed, claim_count, people)
+    claims = make_claims(seed, claim_count, people, moved_days)
     expenses = make_expenses(seed, claims)
     parts = make_parts(Draws(seed, "expense"), expenses.number, (expenses.flags & SPLIT) > 0)
-    invoices = make_invoices(seed, claim_count * 3 // 4, dimensions)
+    invoices = make_invoices(seed, claim_count * 3 // 4, dimensions, moved_days)
     lines = make_lines(seed, invoices)
     line_parts = make_parts(Draws(seed, "line"), lines.number, (lines.flags & SPLIT) > 0)
     tables = (
@@ -74,4 +77,4 @@ def make_books(seed: int, claim_count: int) -> Books:
         line_table(lines, line_parts, people, coder),
         line_split_table(lines, line_parts, people, coder),
     )
-    return Books({table.name: table for table in tables}, Shelf())
+    return Books({table.name: table for table in tables}, Shelf(), moved_days)

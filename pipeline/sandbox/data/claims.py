@@ -54,37 +54,43 @@ class Claims:
     kind: Ints
     fate: Fate
     starts: Ints
+    moved_days: int = 0
 
     @property
     def ids(self) -> Ints:
         return self.number + FIRST_ID
 
     def period(self, rows: Ints) -> tuple[Ints, Ints]:
-        """First and last day of the claim's period: the month before for cards, some days before creation for cash."""
-        day = self.created[rows].astype(np.int64) // DAY_S
+        """First and last day of the claim's period: the month before for cards, some days before creation for cash.
+
+        In moved books a card's month is moved with them, so that exactly the same is spent.
+        """
+        day = self.created[rows].astype(np.int64) // DAY_S - self.moved_days
         first, last = month_before(day)
         number = self.number[rows].astype(np.int64)
         to = day - number % 3
         is_card = self.kind[rows] > MILEAGE
-        return np.where(is_card, first, to - 3 - number % 27), np.where(is_card, last, to)
+        opens, closes = np.where(is_card, first, to - 3 - number % 27), np.where(is_card, last, to)
+        return opens + self.moved_days, closes + self.moved_days
 
 
-def make_claims(seed: int, count: int, people: People) -> Claims:
+def make_claims(seed: int, count: int, people: People, moved_days: int = 0) -> Claims:
     """The columns of `count` claims, sorted by company, last update and id."""
     rows = np.arange(count, dtype=np.int64)
     draws = Draws(seed, "claim")
     created = creation_times(draws, rows, count)
     claimant = draws.below("claimant", rows, people.count)
-    fate = lifecycle.decide(draws, rows, created)
+    fate = lifecycle.decide(draws, rows, created).moved(moved_days * DAY_S)
     order, starts = in_order(people.company[claimant], sort_key(fate.updated, rows))
     return Claims(
         number=order.astype(np.int32),
         company=people.company[claimant][order].astype(np.int8),
-        created=created[order].astype(np.int32),
+        created=(created + moved_days * DAY_S)[order].astype(np.int32),
         claimant=claimant[order].astype(np.int16),
         kind=draws.weighted("kind", rows, _KIND_WEIGHTS)[order].astype(np.int8),
         fate=picked(fate, order, np.dtype(np.int32)),
         starts=starts,
+        moved_days=moved_days,
     )
 
 

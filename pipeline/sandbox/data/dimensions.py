@@ -105,9 +105,9 @@ class _Objects:
     suppliers: list[list[Record]]
 
 
-def make_dimensions(seed: int, claim_count: int) -> Dimensions:
+def make_dimensions(seed: int, claim_count: int, moved_days: int = 0) -> Dimensions:
     """Every dimension of both companies; only the number of suppliers grows with the books."""
-    made = _make_objects(seed, min(max(claim_count * 6 // 100, 24), 4800))
+    made = _make_objects(seed, min(max(claim_count * 6 // 100, 24), 4800), moved_days)
     every_supplier = [supplier for group in made.suppliers for supplier in group]
     return Dimensions(
         tables=_make_tables(made),
@@ -124,10 +124,10 @@ def make_dimensions(seed: int, claim_count: int) -> Dimensions:
     )
 
 
-def _make_objects(seed: int, supplier_count: int) -> _Objects:
+def _make_objects(seed: int, supplier_count: int, moved_days: int) -> _Objects:
     entities = _entities()
-    portfolios = _portfolios(seed, entities)
-    projects = _projects(seed, portfolios)
+    portfolios = _portfolios(seed, entities, moved_days)
+    projects = _projects(seed, portfolios, moved_days)
     return _Objects(
         entities=entities,
         divisions=_divisions(seed, entities),
@@ -135,7 +135,7 @@ def _make_objects(seed: int, supplier_count: int) -> _Objects:
         portfolios=portfolios,
         projects=projects,
         elements=[_elements(seed, project) for group in projects for project in sorted(group, key=_order)],
-        suppliers=make_suppliers(seed, supplier_count),
+        suppliers=make_suppliers(seed, supplier_count, moved_days),
     )
 
 
@@ -268,7 +268,7 @@ def _tax_codes(entities: list[list[Record]]) -> list[list[Record]]:
     ]
 
 
-def _portfolios(seed: int, entities: list[list[Record]]) -> list[list[Record]]:
+def _portfolios(seed: int, entities: list[list[Record]], moved_days: int) -> list[list[Record]]:
     draws = Draws(seed, "portfolio")
     groups: list[list[Record]] = []
     number = 700
@@ -276,7 +276,7 @@ def _portfolios(seed: int, entities: list[list[Record]]) -> list[list[Record]]:
         made: list[Record] = []
         for place in range(count):
             number += 1
-            created, updated = dates(draws, number)
+            created, updated = dates(draws, number, moved_days)
             made.append(
                 {
                     "id": str(number),
@@ -293,7 +293,7 @@ def _portfolios(seed: int, entities: list[list[Record]]) -> list[list[Record]]:
     return groups
 
 
-def _projects(seed: int, portfolios: list[list[Record]]) -> list[list[Record]]:
+def _projects(seed: int, portfolios: list[list[Record]], moved_days: int) -> list[list[Record]]:
     draws = Draws(seed, "project")
     groups: list[list[Record]] = []
     number = 2000
@@ -301,7 +301,7 @@ def _projects(seed: int, portfolios: list[list[Record]]) -> list[list[Record]]:
         made: list[Record] = []
         for place in range(count):
             number += 1
-            created, updated = dates(draws, number)
+            created, updated = dates(draws, number, moved_days)
             first = draw_one(draws, "portfolio", number, len(portfolios[company]))
             members = portfolios[company][first : first + draw_one(draws, "portfolios", number, 3)]
             code = f"PRJ{company + 1}{place + 1:03d}"

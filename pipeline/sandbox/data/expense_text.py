@@ -102,7 +102,7 @@ def _money(expenses: Expenses, coder: Coder, rows: Ints, made: Amounts) -> dict[
     return {
         "taxCodeId": coder.tax_code(company, made.tax_kind),
         **amount_fields(made.gross, made.tax, take(CURRENCY_TEXTS, made.currency)),
-        "exchangeRate": (rate_texts(company, made.currency, expenses.days(rows)),),
+        "exchangeRate": (rate_texts(company, made.currency, expenses.days(rows) - expenses.claims.moved_days),),
         "claimCurrencyTotal": money_object(made.home_gross, made.home_tax, take(HOME_TEXTS, company)),
     }
 

@@ -141,7 +141,7 @@ def _amounts(draws: Draws, claims: Claims, claim: Ints, number: Ints) -> Amounts
     tax_kind = np.where(by_hand & ~is_mileage, 2, np.where(at_home & TYPES.is_taxed[kind], 1, 0))
     typed = np.where(currency == JPY, full // 100 * 100, full * draws.below("tax share", number, 101) // 100)
     tax = np.select([tax_kind == 1, tax_kind == 2], [full, typed], default=0)
-    rate = rates(company, currency, _days(draws, claims, claim, number))
+    rate = rates(company, currency, _days(draws, claims, claim, number) - claims.moved_days)
     narrow, wide = np.int8, np.int32
     return Amounts(
         kind.astype(narrow),

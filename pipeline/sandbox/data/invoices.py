@@ -15,7 +15,7 @@ from pipeline.sandbox.data.draw import Draws, Ints
 from pipeline.sandbox.data.lifecycle import NONE, Fate
 from pipeline.sandbox.data.lines import line_order
 from pipeline.sandbox.data.table import sort_key
-from pipeline.sandbox.data.times import creation_times
+from pipeline.sandbox.data.times import DAY_S, creation_times
 
 FIRST_ID: Final = 20_000_001
 FIRST_LINE_ID: Final = 40_000_001
@@ -137,19 +137,19 @@ def _all_amounts(draws: Draws, invoices: Invoices, invoice: Ints, number: Ints) 
     return LineAmounts(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(LineAmounts)))
 
 
-def make_invoices(seed: int, count: int, dimensions: Dimensions) -> Invoices:
+def make_invoices(seed: int, count: int, dimensions: Dimensions, moved_days: int = 0) -> Invoices:
     """The columns of `count` invoices, sorted by company, last update and id; four in five are Australian."""
     rows = np.arange(count, dtype=np.int64)
     draws = Draws(seed, "invoice")
     created = creation_times(draws, rows, count)
     company = draws.chance("company", rows, 200).astype(np.int64)
     supplier = dimensions.suppliers.draw(draws, "supplier", rows, company)
-    fate = lifecycle.decide(draws, rows, created)
+    fate = lifecycle.decide(draws, rows, created).moved(moved_days * DAY_S)
     order, starts = in_order(company, sort_key(fate.updated, rows))
     return Invoices(
         number=order.astype(np.int32),
         company=company[order].astype(np.int8),
-        created=created[order].astype(np.int32),
+        created=(created + moved_days * DAY_S)[order].astype(np.int32),
         supplier=supplier[order].astype(np.int16),
         currency=np.where(dimensions.supplier_is_foreign[supplier], USD, company)[order].astype(np.int8),
         fate=picked(fate, order, np.dtype(np.int32)),

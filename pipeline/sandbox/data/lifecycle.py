@@ -37,6 +37,21 @@ class Fate:
         done = (self.status == APPROVED) | (self.status == FINALISED)
         return np.where(done, np.maximum(self.first_approved, self.second_approved), 0)
 
+    def moved(self, seconds: int) -> Fate:
+        """The same fate, so much later."""
+
+        def later(instants: Ints) -> Ints:
+            return np.where(instants > 0, instants + seconds, 0)
+
+        return Fate(
+            status=self.status,
+            first_approved=later(self.first_approved),
+            second_approved=later(self.second_approved),
+            finalised=later(self.finalised),
+            updated=later(self.updated),
+            has_second=self.has_second,
+        )
+
 
 def decide(draws: Draws, rows: Ints, created: Ints) -> Fate:
     """What has become of documents created at these instants; follows from their numbers and the books' end."""

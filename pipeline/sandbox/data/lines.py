@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 
 from pipeline.sandbox.data.draw import Draws, Ints
-from pipeline.sandbox.data.times import DAY_S, FIRST_DAY
 
-_PLACE_BITS, _TIME_BITS = 6, 28
-_ZERO_S: Final = FIRST_DAY * DAY_S - 400 * DAY_S  # before any document was created; 2**28 s are eight years
+_PLACE_BITS: Final = 6
+_TIME_BITS: Final = 28  # 2**28 s are eight years: more than lie between the first document and the last update
 
 
 def line_order(draws: Draws, first_number: Ints, counts: Ints, created: Ints, updated: Ints) -> tuple[Ints, Ints, Ints]:
@@ -26,12 +25,13 @@ def line_order(draws: Draws, first_number: Ints, counts: Ints, created: Ints, up
     place = np.arange(len(document), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     number = first_number[document] + place
     since, until = created[document].astype(np.int64), updated[document].astype(np.int64)
+    zero = int(created.min(initial=np.iinfo(np.int32).max))
     earlier = since + draws.below("updated", number, np.maximum(until - since, 0) + 1)
-    at = np.where(draws.chance("left alone", number, 330), earlier, until) - _ZERO_S
+    at = np.where(draws.chance("left alone", number, 330), earlier, until) - zero
     # One integer a line sorts several times faster than three keys.
     packed = np.sort((document << (_TIME_BITS + _PLACE_BITS)) | (at << _PLACE_BITS) | place)
     at = (packed >> _PLACE_BITS) & ((1 << _TIME_BITS) - 1)
-    return packed >> (_TIME_BITS + _PLACE_BITS), packed & ((1 << _PLACE_BITS) - 1), (at + _ZERO_S).astype(np.int32)
+    return packed >> (_TIME_BITS + _PLACE_BITS), packed & ((1 << _PLACE_BITS) - 1), (at + zero).astype(np.int32)
 
 
 def created_before(draws: Draws, number: Ints, created: Ints, updated: Ints) -> Ints:

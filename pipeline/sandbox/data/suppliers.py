@@ -18,7 +18,7 @@ def draw_one(draws: Draws, attribute: str, number: int, bound: int) -> int:
     return int(draws.below(attribute, np.array([number]), bound)[0])
 
 
-def dates(draws: Draws, number: int) -> tuple[str, str]:
+def dates(draws: Draws, number: int, moved_days: int) -> tuple[str, str]:
     """Created before the books open or within them, updated later; every sixth row was touched by one mass import."""
     created = (FIRST_DAY - 400 + draw_one(draws, "created", number, 900)) * DAY_S + draw_one(
         draws, "second", number, DAY_S
@@ -27,31 +27,31 @@ def dates(draws: Draws, number: int) -> tuple[str, str]:
     imported = (FIRST_DAY + 510) * DAY_S
     if created < imported and draw_one(draws, "imported", number, 6) == 0:
         updated = imported
-    return _instant(created), _instant(updated)
+    return _instant(created + moved_days * DAY_S), _instant(updated + moved_days * DAY_S)
 
 
 def _instant(seconds: int) -> str:
     return str(np.datetime64(seconds, "s")) + "Z"
 
 
-def make_suppliers(seed: int, count: int) -> list[list[Record]]:
+def make_suppliers(seed: int, count: int, moved_days: int) -> list[list[Record]]:
     """Four in five are the Australian company's; one in ten trades in US dollars and has no local registration."""
     split = count * 4 // 5
     numbers = range(60_001, 60_001 + count)
     draws = Draws(seed, "supplier")
     return [
-        [_supplier(draws, number, 0) for number in numbers[:split]],
-        [_supplier(draws, number, 1) for number in numbers[split:]],
+        [_supplier(draws, number, 0, moved_days) for number in numbers[:split]],
+        [_supplier(draws, number, 1, moved_days) for number in numbers[split:]],
     ]
 
 
-def _supplier(draws: Draws, number: int, company: int) -> Record:
+def _supplier(draws: Draws, number: int, company: int, moved_days: int) -> Record:
     moods, animals = len(names.MOODS), len(names.ANIMALS)
     mood, animal = names.MOODS[number % moods], names.ANIMALS[number // moods % animals]
     trade = names.TRADES[(number // (moods * animals) + draw_one(draws, "trade", number, 4)) % len(names.TRADES)]
     name = f"{mood} {animal} {trade}"
     foreign = draw_one(draws, "foreign", number, 10) == 0
-    created, updated = dates(draws, number)
+    created, updated = dates(draws, number, moved_days)
     active = draw_one(draws, "active", number, 100) >= 7
     suffix = "Inc" if foreign else ("Pty Ltd", "Limited")[company]
     registration = "" if foreign else (abn, nzbn)[company](draw_one(draws, "registration", number, 10**9))

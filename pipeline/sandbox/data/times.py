@@ -1,11 +1,12 @@
 """The span of the books, and days and months as integers. Instants are whole UTC seconds since 1970.
 
-No clock is read: the books end at a fixed instant, so that the same seed gives the same bytes on any day.
+No clock is read: the books end at a fixed instant, so that the same seed gives the same bytes on any day. They can
+be moved on by whole weeks: every instant in them moves, nothing else does.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
@@ -25,6 +26,18 @@ _MONTHS = _DAYS.astype("datetime64[M]")
 _MONTH_INDEX = (_MONTHS - _MONTHS[0]).astype(np.int64)
 _MONTH_FIRST = _MONTHS.astype("datetime64[D]").astype(np.int64)
 DAY_TEXTS = tuple(str(day) for day in _DAYS)
+
+
+def days_to_end_by(day: date) -> int:
+    """By how many days books are moved that end by a day, at most a week before: whole weeks, so that weekdays stay.
+
+    Raises:
+        ValueError: before the books' own end, or beyond the calendar.
+    """
+    latest = BOOKS_AT.date() + timedelta(days=3650)  # instants end with 2037, and the clock moves on from there
+    if not BOOKS_AT.date() <= day <= latest:
+        raise ValueError(f"the books can end from {BOOKS_AT.date()} to {latest}, not on {day}")
+    return (day - BOOKS_AT.date()).days // 7 * 7
 
 
 def month_of(days: Ints) -> Ints:
