@@ -66,11 +66,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer with status 200: the body after decompression, and the server's own clock if it gave it."""
+    """A complete answer with status 200: the body after decompression, and the server's own clock if it gave it.
+
+    `packed` is the body in gzip, where it came so and was small enough to be kept beside it; else empty.
+    """
 
     body: bytes
     received_at: datetime
     server_date: str | None = None
+    packed: bytes = b""
 
 
 Send = Callable[[Request], Awaitable[Response]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -48,8 +48,8 @@ class Bodies:
         self._at_once_bytes = {"identity": self._small_bytes, "gzip": self._small_bytes // 4}
         self._large = asyncio.Lock()
 
-    async def read(self, answer: aiohttp.ClientResponse, watch: Watch) -> bytes:
-        """The whole body of a 200, after decompression.
+    async def read(self, answer: aiohttp.ClientResponse, watch: Watch) -> tuple[bytes, bytes]:
+        """The whole body of a 200, after decompression, and as it came: empty if that was not compressed, or large.
 
         Args:
             answer: its headers have come.
@@ -67,18 +67,22 @@ class Bodies:
         coding = _coding(headers) if hdrs.CONTENT_ENCODING in headers else "identity"
         if stated_bytes is not None and stated_bytes > self._max_bytes:
             raise self._larger()
+        packed = b""
         if stated_bytes is not None and stated_bytes <= self._at_once_bytes[coding]:
             # Nothing to watch while it comes: the HTTP parser hands out exactly as much as was stated, or fails.
             body = await answer.content.read()
             if coding == "gzip":
+                packed = body
                 body = _unzipped_small(body, self._small_bytes) or await self._gathered(_unzipped(_only(body)), watch)
         elif coding == "gzip":
-            body = await self._gathered(_unzipped(answer.content.iter_any()), watch)
+            received = _Received(self._at_once_bytes["gzip"])
+            body = await self._gathered(_unzipped(answer.content.iter_any(), received.add), watch)
+            packed = received.whole()
         else:
             body = await self._gathered(_pieces(answer.content.iter_any()), watch)
         if not body:
             raise SourceContractBroken("the answer is empty; that never means an empty list")
-        return body
+        return body, packed
 
     async def _gathered(self, arriving: AsyncGenerator[bytes, None], watch: Watch) -> bytes:
         """All pieces as one, as long as they stay within the limits."""
@@ -141,6 +145,26 @@ def _named(value: str) -> str:
     return repr(value) if value in _KNOWN else "of another kind"
 
 
+class _Received:
+    """Bytes as they arrive, kept as long as they are no more than `most_bytes` in all."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left_bytes = most_bytes
+        self._pieces: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        """One more has come."""
+        self._left_bytes -= len(piece)
+        if self._left_bytes >= 0:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+
+    def whole(self) -> bytes:
+        """All that has come; empty if it was more."""
+        return b"".join(self._pieces)
+
+
 async def _only(piece: bytes) -> AsyncGenerator[bytes, None]:
     yield piece
 
@@ -160,11 +184,14 @@ def _unzipped_small(received: bytes, most_bytes: int) -> bytes | None:
     return body if unzip.eof and not unzip.unused_data else None
 
 
-async def _unzipped(arriving: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The body in steps of bounded size, whatever the compressed bytes inflate to."""
+async def _unzipped(
+    arriving: AsyncIterator[bytes], note: Callable[[bytes], None] = lambda _: None
+) -> AsyncGenerator[bytes, None]:
+    """The body in steps of bounded size, whatever the compressed bytes inflate to; `note` is told what arrives."""
     unzip = zlib.decompressobj(wbits=31)
     total = received = 0
     async for piece in arriving:
+        note(piece)
         received += len(piece)
         rest = piece
         while True:

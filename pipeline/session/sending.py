@@ -159,11 +159,11 @@ class Session:
             if not self._is_clock_judged:
                 self._judge_clock(answer)
             self._refuse(answer)
-            body = await self.bodies.read(answer, watch)  # to its end: the connection is free again
+            body, packed = await self.bodies.read(answer, watch)  # to its end: the connection is free again
         except BaseException:
             _hang_up(answer)
             raise
-        return Response(body, self.world.clock(), answer.headers.get(hdrs.DATE))
+        return Response(body, self.world.clock(), answer.headers.get(hdrs.DATE), packed)
 
     def _refuse(self, answer: aiohttp.ClientResponse) -> None:
         """Nothing, if the answer carries data."""
