@@ -30,10 +30,11 @@ pc: Any = pyarrow.compute
 _EXACT = Context(prec=500, traps=[Inexact, InvalidOperation])
 _WIDEST = 38
 _ABSENT = msgspec.Raw()
-_NOTHING = (b"", b"null")
+_NOTHING = frozenset({b"", b"null"})
 _TOGETHER_COUNT = 1024
 
-_Getter = Callable[[Any], Any]
+_Getter = Callable[[Sequence[Any]], list[Any]]
+"""Reads one field of many owners at once: a call for each value would cost more than the sums."""
 _Cells = dict[bytes, list[list[Any]]]
 """By currency as raw JSON text: for each amount, how many values and their sum."""
 
@@ -105,16 +106,17 @@ def _add(found: Sequence[Any], purse: _Purse, cells: _Cells) -> None:
     """Add what some records hold to the sums, by currency: sorted into lists first, which sum much faster."""
     owners: Iterable[Any] = found
     if purse.list_of is not None:
-        owners = chain.from_iterable(filter(None, map(purse.list_of, found)))
+        owners = chain.from_iterable(filter(None, purse.list_of(found)))
     for step in purse.above:
-        owners = map(step, filter(None, owners))
+        owners = step(tuple(filter(None, owners)))
+    owners = tuple(filter(None, owners))
     by_code: defaultdict[bytes, list[Any]] = defaultdict(list)
-    for owner in filter(None, owners):
-        by_code[bytes(purse.currency(owner))].append(owner)
+    for code, owner in zip(purse.currency(owners), owners, strict=True):
+        by_code[code].append(owner)
     for code, same in by_code.items():
         sums = cells.setdefault(code, [[0, Decimal(0)] for _ in purse.amounts])
         for cell, getter in zip(sums, purse.amounts, strict=True):
-            amounts = [amount for amount in map(getter, same) if amount is not None]
+            amounts = [amount for amount in getter(same) if amount is not None]
             cell[0] += len(amounts)
             cell[1] = sum(amounts, cell[1])
 
@@ -166,7 +168,7 @@ def _purse(
         table=table.name,
         list_of=_getter(holder, _shape(holder)) if holder else None,
         above=tuple(_getter(step, _shape(step)) for step in (key[:-1] if has_currency else key)),
-        currency=_getter(key[-1], msgspec.Raw) if has_currency else lambda _: b"",
+        currency=_codes(key[-1]) if has_currency else lambda owners: [b""] * len(owners),
         amounts=tuple(_getter(column, _shape(column)) for _, column in amounts),
         columns=tuple(column for column, _ in amounts),
         scales=tuple(column.scale for _, column in amounts),
@@ -213,25 +215,41 @@ def _attribute(name: str) -> str:
 
 def _getter(column: Column, shape: Any) -> _Getter:
     """Reads a field under its own name, or where that is missing or null under an older one."""
-    own = attrgetter(_attribute(column.name))
-    if not column.aliases:
-        return own
-    older = [attrgetter(_attribute(name)) for name in column.aliases]
+    own, older = attrgetter(_attribute(column.name)), _older(column)
     decoder = msgspec.json.Decoder(shape)
 
-    def get(owner: Any) -> Any:
-        value = own(owner)
-        for other in older:
-            if not _is_nothing(value):
-                break
-            value = None if _is_nothing(text := other(owner)) else decoder.decode(text)
-        return _ABSENT if value is None and shape is msgspec.Raw else value
+    def read(owners: Sequence[Any]) -> list[Any]:
+        values = list(map(own, owners))
+        if older:
+            for place in [place for place, value in enumerate(values) if value is None]:
+                text = _under_older_names(owners[place], older)
+                values[place] = None if text in _NOTHING else decoder.decode(text)
+        return values
 
-    return get
+    return read
 
 
-def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, msgspec.Raw) and bytes(value) in _NOTHING)
+def _codes(column: Column) -> _Getter:
+    """Reads a currency as JSON text, likewise."""
+    own, older = attrgetter(_attribute(column.name)), _older(column)
+
+    def read(owners: Sequence[Any]) -> list[Any]:
+        codes = list(map(bytes, map(own, owners)))
+        if older and not _NOTHING.isdisjoint(codes):
+            for place in [place for place, code in enumerate(codes) if code in _NOTHING]:
+                codes[place] = _under_older_names(owners[place], older)
+        return codes
+
+    return read
+
+
+def _older(column: Column) -> tuple[Callable[[Any], Any], ...]:
+    return tuple(attrgetter(_attribute(name)) for name in column.aliases)
+
+
+def _under_older_names(owner: Any, older: Iterable[Callable[[Any], Any]]) -> bytes:
+    texts = (bytes(name(owner)) for name in older)
+    return next((text for text in texts if text not in _NOTHING), b"")
 
 
 # ---- from a table ---------------------------------------------------------------------------------------------------
