@@ -102,10 +102,11 @@ def apply(
 def _replaced_totals(
     connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], source: str, at: datetime
 ) -> tuple[ControlTotal, ...]:
-    """The amounts on records that a newer version replaced."""
-    create_tables(connection, tables, schema=ASIDE)
-    insert(connection, tables, replaced(source), at=at, schema=ASIDE)
-    return audit.totals(connection, tables, schema=ASIDE)
+    """The amounts on records that a newer version replaced; only the tables that hold any are made of them."""
+    with_money = [table for table in tables if table.money_columns]
+    create_tables(connection, with_money, schema=ASIDE)
+    insert(connection, with_money, replaced(source), at=at, schema=ASIDE)
+    return audit.totals(connection, with_money, schema=ASIDE)
 
 
 def _begin(

@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from pipeline.model import ControlTotal
-from pipeline.tables import DELETED_AT, VALID_FROM, Table
+from pipeline.tables import DELETED_AT, VALID_FROM, Table, TableColumn
 from pipeline.warehouse.text import CURRENT, equal, home, instant, names, present, quoted
 
 _ALIVE = f"{DELETED_AT} IS NULL"
@@ -103,13 +103,21 @@ def key_problems(
 
 def _totals(connection: duckdb.DuckDBPyConnection, table: Table, rows: str) -> list[ControlTotal]:
     found = []
+    by_currency: dict[str | None, list[TableColumn]] = {}
     for column in table.money_columns:
-        amount = quoted(column.name)
-        currency = f"coalesce({quoted(column.currency)}, '')" if column.currency else "''"
-        scale = column.type.partition(",")[2].rstrip(")")
-        sums = connection.execute(
-            f"SELECT {currency}, count(*), sum({amount}::DECIMAL(38, {scale})) FROM {rows} "
-            f"AND {amount} IS NOT NULL GROUP BY ALL HAVING count(*) > 0"
-        ).fetchall()
-        found += [ControlTotal(table.resource, table.name, column.name, *one) for one in sums]
+        by_currency.setdefault(column.currency, []).append(column)
+    for currency, columns in by_currency.items():
+        code = f"coalesce({quoted(currency)}, '')" if currency else "''"
+        sums = ", ".join(_counted_and_added(column) for column in columns)
+        for key, *values in connection.execute(f"SELECT {code}, {sums} FROM {rows} GROUP BY ALL").fetchall():
+            found += [
+                ControlTotal(table.resource, table.name, column.name, key, int(count), total)
+                for column, count, total in zip(columns, values[::2], values[1::2], strict=True)
+                if count
+            ]
     return found
+
+
+def _counted_and_added(column: TableColumn) -> str:
+    amount, scale = quoted(column.name), column.type.partition(",")[2].rstrip(")")
+    return f"count({amount}), sum({amount}::DECIMAL(38, {scale}))"
