@@ -72,6 +72,10 @@ bench-peers: $(VENV)/dev-ready ## side by side with our peers, into docs/benchma
 bench-parts: $(VENV)/dev-ready ## what our own parts cost: requests, pages, nights, the sandbox
 	@$(BIN)/python -m tests.bench
 
+lineage: $(VENV)/dev-ready ## after a change of a mart: where its columns come from, and docs/data-dictionary.md
+	@$(BIN)/python -m tests.lineage
+	@$(BIN)/prospend dictionary --catalogue-only --output docs/data-dictionary.md
+
 lock: $(VENV)/dev-ready ## lock what pyproject.toml asks for; UPGRADE=--upgrade takes the newest
 	@sh scripts/lock $(BIN) $(UPGRADE)
 
@@ -79,4 +83,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench bench-parts bench-peers lock clean
+.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench bench-parts bench-peers lineage lock clean

@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from pipeline.cli.commands import demo, plan, query, run, status
+from pipeline.cli.describing import dictionary
 from pipeline.cli.erasing import erase
 from pipeline.cli.exporting import export
 from pipeline.cli.generations import rebuild, rollback
@@ -36,6 +37,7 @@ Examples:
   prospend verify                    read every stored byte and compare it with what was written
   prospend prune --dry-run           what is no longer needed, and how many bytes it takes
   prospend export csv /tmp/marts     every mart as a file
+  prospend dictionary                what every table and column means, and where it comes from
   prospend erase --dry-run 4007      what tells of a person who has to be forgotten
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
@@ -48,7 +50,11 @@ def prospend() -> None:
     """See `help`, which begins with examples."""
 
 
-for command in (demo, run, plan, query, status, verify, rebuild, rollback, prune, erase, export, token, sandbox):
+_COMMANDS = (
+    *(demo, run, plan, query, status, dictionary, export),
+    *(verify, rebuild, rollback, prune, erase, token, sandbox),
+)
+for command in _COMMANDS:
     prospend.add_command(command)
 
 

@@ -19,14 +19,16 @@ A test is its name with `required` or `told`, what must hold, and a SELECT of th
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from pipeline.marts.values import Mart, MartTest, check_name
 
 _FOLDER = Path(__file__).parent / "sql"
+_LINEAGE = Path(__file__).parent / "lineage.json"
 _FILE = re.compile(r"\d{3}_([a-z][a-z0-9_]*)\.sql\Z")
 _FIELD = re.compile(r"([a-z][a-z0-9_]*): (.+)\Z")
 _TEST = re.compile(r"^-- test: ([a-z][a-z0-9_]*) \((required|told)\)$", re.MULTILINE)
@@ -41,6 +43,16 @@ def all_marts() -> tuple[Mart, ...]:
         for path in sorted(_FOLDER.iterdir())
         if (match := _FILE.match(path.name)) and not path.name.endswith(".test.sql")
     )
+
+
+@lru_cache(maxsize=1)
+def lineage() -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """For each mart and column the columns of `prospend` that its value is made of, as `table.column`.
+
+    `make lineage` derives them from the marts' SELECTs.
+    """
+    found: Mapping[str, Mapping[str, Sequence[str]]] = json.loads(_LINEAGE.read_bytes())
+    return found
 
 
 def told_tests() -> tuple[str, ...]:

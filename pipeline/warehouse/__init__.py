@@ -16,6 +16,7 @@ from pipeline.warehouse.asking import (
     spread,
     vanished,
 )
+from pipeline.warehouse.blank import blank
 from pipeline.warehouse.building import build, discard, finish, sweep
 from pipeline.warehouse.content import content_hash, refuse_damage
 from pipeline.warehouse.counting import Counted, count
@@ -49,6 +50,7 @@ __all__ = [
     "alive_under",
     "announced",
     "asking",
+    "blank",
     "build",
     "connect",
     "connect_for_run",

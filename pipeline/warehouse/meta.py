@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.decode import quarantined_key
-from pipeline.marts import Mart
+from pipeline.marts import Mart, lineage
 from pipeline.model import CheckResult, ControlTotal
 from pipeline.tables import SourceField, Table, source_fields
 from pipeline.warehouse import drift
@@ -115,11 +115,11 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], mar
             own = [source] if (source := sources.get((table.name, column.name))) else []
             is_key, values = column.name in table.key, list(column.values) or None
             facts.append((False, table.name, column.name, is_key, column.currency, *_sources(own), values))
-    facts += [
-        (True, mart.name, column, column in mart.grain, mart.currency_of.get(column), *_sources([]), None)
-        for mart in marts
-        for column, _ in mart.columns
-    ]
+    for mart in marts:
+        made_of = lineage().get(mart.name, {})
+        for name, _ in mart.columns:
+            own = [sources[place] for place in map(_place, made_of.get(name, ())) if place in sources]
+            facts.append((True, mart.name, name, name in mart.grain, mart.currency_of.get(name), *_sources(own), None))
     texts, text = pa.list_(pa.string()), pa.string()
     types = [pa.bool_(), text, text, pa.bool_(), text, texts, text, texts]
     arrays = [pa.array(values, kind) for values, kind in zip(zip(*facts, strict=True), types, strict=True)]
@@ -129,10 +129,15 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], mar
     connection.unregister("facts")
 
 
+def _place(name: str) -> tuple[str, str]:
+    table, _, column = name.partition(".")
+    return table, column
+
+
 def _sources(fields: Sequence[SourceField]) -> tuple[list[str], str | None]:
-    """Their names, and what a value made of all of them rests on."""
+    """Their names, each once, and what a value made of all of them rests on."""
     evidence = "documented" if all(field.is_documented for field in fields) else "inferred"
-    return [field.name for field in fields], evidence if fields else None
+    return list(dict.fromkeys(field.name for field in fields)), evidence if fields else None
 
 
 def insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Sequence[CheckResult]) -> None:

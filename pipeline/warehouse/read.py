@@ -22,7 +22,7 @@ from pipeline.warehouse.values import SnapshotInfo
 MEMORY_LIMIT = "640MB"
 _HEADERS_BYTES = 3 * 4096  # before the first block of a DuckDB file
 # A connection made here reaches nothing but its own file, and writes nothing: no spill of personal data either.
-_HARDENED: dict[str, str | bool | int | float | list[str]] = {
+HARDENED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -76,7 +76,7 @@ def open_file(path: Path, *, spill: Path | None = None, **limits: str | int) -> 
     """
     places = {} if spill is None else {"temp_directory": str(spill)}
     try:
-        connection = duckdb.connect(str(path), read_only=True, config={**_HARDENED, **limits, **places})
+        connection = duckdb.connect(str(path), read_only=True, config={**HARDENED, **limits, **places})
     except duckdb.ConnectionException as error:
         raise LocalAccess(
             "this process holds the warehouse open with other settings",
@@ -109,7 +109,7 @@ def open_unfinished(
         "memory_limit": memory_limit,
         "temp_directory": str(spill),
     }
-    connection = duckdb.connect(str(path), read_only=True, config=_HARDENED | limits)
+    connection = duckdb.connect(str(path), read_only=True, config=HARDENED | limits)
     bound_spill(connection, spill)
     return connection
 

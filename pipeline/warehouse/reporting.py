@@ -57,17 +57,21 @@ def make_marts(
         connection.execute(f"DROP SCHEMA IF EXISTS {MART} CASCADE").fetchall()
         connection.execute("CHECKPOINT").fetchall()  # the blocks of last night's marts are free for tonight's
         connection.execute("BEGIN").fetchall()
-        marts = all_marts() if reporting is not None else ()
-        if reporting is not None:
-            connection.execute(f"CREATE SCHEMA {MART}").fetchall()
-            prepare(connection, reporting)
-            for mart in marts:
-                with working(f"mart {mart.name} · {built.path.name}"):
-                    _make(connection, mart)
+        marts = create(connection, reporting) if reporting is not None else ()
         meta.describe(connection, tables, marts)
         found = tuple(_test(connection, mart, test) for mart in marts for test in mart.tests)
         connection.execute("COMMIT").fetchall()
         return found
+
+
+def create(connection: duckdb.DuckDBPyConnection, reporting: Reporting) -> tuple[Mart, ...]:
+    """The schema `mart` stands with every mart, commented; which these are."""
+    connection.execute(f"CREATE SCHEMA {MART}").fetchall()
+    prepare(connection, reporting)
+    for mart in all_marts():
+        with working(f"mart {mart.name}"):
+            _make(connection, mart)
+    return all_marts()
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, reporting: Reporting) -> None:
