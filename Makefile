@@ -51,6 +51,9 @@ soak: $(VENV)/dev-ready ## the long forms of the tests: kills, system calls, his
 test-browser: $(VENV)/browser-ready ## the token page in a real browser (Debian's chromium)
 	@$(BIN)/python -m pytest tests/browser
 
+test-bi: $(VENV)/browser-ready ## other programs at a published warehouse: dbt, SQLAlchemy, Superset; downloads some 500 MB
+	@$(BIN)/python -m pytest tests/bi
+
 fmt: $(VENV)/dev-ready ## format the source
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -83,4 +86,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser fmt lint types check bench bench-parts bench-peers lineage lock clean
+.PHONY: help install demo run test test-pure soak test-browser test-bi fmt lint types check bench bench-parts bench-peers lineage lock clean

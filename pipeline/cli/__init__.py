@@ -19,6 +19,7 @@ from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.describing import dictionary
 from pipeline.cli.erasing import erase
 from pipeline.cli.exporting import export
+from pipeline.cli.exporting_dbt import dbt
 from pipeline.cli.generations import rebuild, rollback
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.text import visible
@@ -56,6 +57,7 @@ _COMMANDS = (
 )
 for command in _COMMANDS:
     prospend.add_command(command)
+export.add_command(dbt)
 
 
 def run_command(arguments: Sequence[str]) -> int:

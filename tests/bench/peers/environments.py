@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.environments import ROOT, environment
+
 OWN_PYTHON = Path(sys.executable)
 
 
@@ -19,16 +19,7 @@ def python_of(name: str) -> Path:
     """
     if name == "ours":
         return OWN_PYTHON
-    folder, lock = ROOT / ".bench" / name, ROOT / "requirements" / f"bench-{name}.txt"
-    python, marker = folder / "bin" / "python", folder / "made-from"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not marker.exists() or marker.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-input"]
-        locked = ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
-        subprocess.run([str(python), *install, *locked], check=True)
-        marker.write_text(wanted)
-    return python
+    return environment(ROOT / ".bench" / name, f"bench-{name}")
 
 
 def versions_of(name: str, packages: tuple[str, ...]) -> dict[str, str]:
