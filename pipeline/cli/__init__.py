@@ -20,8 +20,10 @@ from pipeline.cli.describing import dictionary
 from pipeline.cli.erasing import erase
 from pipeline.cli.exporting import export
 from pipeline.cli.exporting_dbt import dbt
+from pipeline.cli.first_day import doctor, init
 from pipeline.cli.generations import rebuild, rollback
 from pipeline.cli.sandbox import sandbox
+from pipeline.cli.scheduling import schedule
 from pipeline.cli.text import visible
 from pipeline.cli.token import token
 from pipeline.cli.upkeep import prune, verify
@@ -31,6 +33,8 @@ from pipeline.written import looks_like_token, shown_name
 _EXAMPLES = """\b
 Examples:
   prospend demo                      everything, on built-in sample books; no account needed
+  prospend init                      write configs/site.toml from a few answers
+  prospend doctor                    everything that could be wrong on this machine
   prospend run                       the nightly run of configs/site.toml
   prospend plan                      what that run would read and cost
   prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
@@ -39,6 +43,7 @@ Examples:
   prospend prune --dry-run           what is no longer needed, and how many bytes it takes
   prospend export csv /tmp/marts     every mart as a file
   prospend dictionary                what every table and column means, and where it comes from
+  prospend schedule --cron           the crontab line of the nightly run
   prospend erase --dry-run 4007      what tells of a person who has to be forgotten
   prospend token check               one call: is the token accepted
   prospend sandbox serve             a ProSpend-compatible server to develop against
@@ -52,7 +57,7 @@ def prospend() -> None:
 
 
 _COMMANDS = (
-    *(demo, run, plan, query, status, dictionary, export),
+    *(demo, init, doctor, run, plan, query, status, dictionary, export, schedule),
     *(verify, rebuild, rollback, prune, erase, token, sandbox),
 )
 for command in _COMMANDS:

@@ -104,13 +104,22 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
 
     Exit code 0 means accepted, 11 refused.
     """
+    _tell(checked_token_document(site_settings(config, data)), as_json=as_json)
+
+
+def checked_token_document(settings: Settings) -> dict[str, Any]:
+    """What the source says to the site's token, by one call: the companies it sees, and the token's passport.
+
+    Raises:
+        TokenError: there is none, or the source refuses it.
+        PipelineError: the source does not answer as it should.
+    """
     from pipeline import auth
     from pipeline.decode import split_envelope
     from pipeline.errors import PipelineError
     from pipeline.ops.token_source import place_of
     from pipeline.resources import read_catalogue
 
-    settings = site_settings(config, data)
     secret = _found(settings)
     now = datetime.now(UTC)
     passport = auth.passport(secret, now)
@@ -121,17 +130,14 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
         envelope = split_envelope(response.body, accepts_any=company.accepts_any_envelope)
     except PipelineError as error:
         raise error.filled_in(where=_WHERE) from None
-    _tell(
-        {
-            "accepted": True,
-            "base_url": settings.site.base_url,
-            "companies": _companies(envelope.records, company),
-            "more_companies": envelope.next_cursor is not None,
-            "advice": advice,
-            **passport_document(passport, response.received_at, settings),
-        },
-        as_json=as_json,
-    )
+    return {
+        "accepted": True,
+        "base_url": settings.site.base_url,
+        "companies": _companies(envelope.records, company),
+        "more_companies": envelope.next_cursor is not None,
+        "advice": advice,
+        **passport_document(passport, response.received_at, settings),
+    }
 
 
 def _found(settings: Settings) -> Secret:
