@@ -30,6 +30,7 @@ OWNERS = {
     "duckdb": {"warehouse"},
     "jwt": {"auth", "sandbox"},
     "pandas": {"report", "sandbox.data"},
+    "vl_convert": {"report"},
     "click": {"cli"},
     "rich": {"cli"},
     "cryptography": {"sandbox"},
