@@ -20,10 +20,11 @@ $(VENV)/run-ready: $(VENV)/made requirements/run.txt pyproject.toml
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-input --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev-ready: $(VENV)/run-ready requirements/dev.txt requirements/duckdb-1.4.txt
+$(VENV)/dev-ready: $(VENV)/run-ready requirements/dev.txt requirements/duckdb-1.4.txt requirements/duckdb-1.5.txt
 	@echo "installing locked development packages into $(VENV)"
 	@$(PIP) -r requirements/dev.txt
 	@$(PIP) --target $(VENV)/duckdb-1.4 --upgrade -r requirements/duckdb-1.4.txt
+	@$(PIP) --target $(VENV)/duckdb-1.5 --upgrade -r requirements/duckdb-1.5.txt
 	@touch $@
 
 $(VENV)/browser-ready: $(VENV)/dev-ready requirements/browser.txt
