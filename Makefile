@@ -55,6 +55,10 @@ test-browser: $(VENV)/browser-ready ## the token page in a real browser (Debian'
 test-bi: $(VENV)/browser-ready ## other programs at a published warehouse: dbt, SQLAlchemy, Superset; downloads some 500 MB
 	@$(BIN)/python -m pytest tests/bi
 
+test-office: $(VENV)/dev-ready ## the workbook in LibreOffice (Debian's, without windows)
+	@sh scripts/need-libreoffice
+	@$(BIN)/python -m pytest tests/office
+
 fmt: $(VENV)/dev-ready ## format the source
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -87,4 +91,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser test-bi fmt lint types check bench bench-parts bench-peers lineage lock clean
+.PHONY: help install demo run test test-pure soak test-browser test-bi test-office fmt lint types check bench bench-parts bench-peers lineage lock clean

@@ -10,6 +10,7 @@ import duckdb
 
 from pipeline import warehouse
 
+RUN_ID = "20261123T020000Z"
 EXACT = "12345678901234.5678"  # more digits than a double holds
 HOSTILE = (
     "=1+1",
@@ -39,7 +40,27 @@ def made(path: Path, statements: str = "") -> Path:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(
             f"""
-            CREATE SCHEMA mart; CREATE SCHEMA prospend;
+            CREATE SCHEMA mart; CREATE SCHEMA prospend; CREATE SCHEMA meta;
+            CREATE TABLE meta.snapshot_info AS SELECT '{RUN_ID}' AS run_id, TIMESTAMPTZ '2026-11-22 15:30:00+00' AS data_as_at;
+            CREATE TABLE meta.run AS SELECT '{RUN_ID}' AS run_id, TIMESTAMPTZ '2026-11-23 02:00:00+00' AS as_at,
+                'secret' AS manifest_sha256;
+            CREATE TABLE meta.control_total (
+                run_id VARCHAR, place VARCHAR, table_name VARCHAR, column_name VARCHAR, currency VARCHAR,
+                value_count BIGINT, total DECIMAL(38, 4)
+            );
+            INSERT INTO meta.control_total VALUES
+                ('{RUN_ID}', 'warehouse', 'claim_currency_total', 'gross_amount', 'AUD', 7, 1234.5600),
+                ('{RUN_ID}', 'warehouse', 'claim_currency_total', 'net_amount', 'AUD', 7, 1122.3300),
+                ('{RUN_ID}', 'warehouse', 'claim_currency_total', 'gross_amount', 'NZD', 2, {EXACT}),
+                ('{RUN_ID}', 'pages', 'claim_currency_total', 'gross_amount', 'AUD', 99, 1.0000);
+            CREATE TABLE meta.data_dictionary (
+                schema_name VARCHAR, table_name VARCHAR, column_name VARCHAR, position INTEGER, is_key BOOLEAN,
+                currency_column VARCHAR
+            );
+            INSERT INTO meta.data_dictionary VALUES
+                ('mart', 'spend_line', 'line_id', 1, true, NULL),
+                ('mart', 'spend_line', 'gross_amount', 7, false, 'currency_code'),
+                ('mart', 'supplier', 'supplier_id', 1, true, NULL);
             CREATE TABLE mart.spend_line (
                 line_id VARCHAR, claimant_id VARCHAR, claimant_name VARCHAR, spent_on DATE, approved_at TIMESTAMPTZ,
                 is_spend BOOLEAN, gross_amount DECIMAL(18, 4), currency_code VARCHAR, line_count BIGINT,

@@ -29,6 +29,7 @@ def export() -> None:
     \b
     Examples:
       prospend export csv /tmp/marts                       every mart, one file each
+      prospend export xlsx /tmp/prospend.xlsx              a workbook, one sheet a mart
       prospend export parquet /tmp/all --all               the current state, too
       prospend export csv /tmp/spend --table mart.spend_line --for-spreadsheets
     """
@@ -94,12 +95,72 @@ def parquet(
     \b
     Examples:
       prospend export parquet /tmp/marts
+      prospend export xlsx /tmp/prospend.xlsx              a workbook, one sheet a mart
       prospend export parquet /tmp/all --all
 
     Amounts are DECIMAL, instants are UTC; each column carries its meaning as `description`. Tables of schema prospend
     also hold the rows that are deleted at the source: those with a `_deleted_at`.
     """
     tell(folder, "parquet", names, is_all, force, (config, data), as_json, quiet)
+
+
+@export.command(short_help="A workbook with one sheet a mart.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--mask-people", "masks", is_flag=True, help="Made-up names in place of people's, as report.mask_people.")
+@click.option("--force", is_flag=True, help="Replace a file that stands there.")
+@shared
+def xlsx(
+    file: Path,
+    masks: bool,
+    force: bool,
+    config: Path | None,
+    data: Path | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,  # noqa: ARG001
+) -> None:
+    """Write a workbook into FILE: a cover with the age of the data and control totals, and one sheet a mart.
+
+    \b
+    Examples:
+      prospend export xlsx /tmp/prospend.xlsx
+      prospend export xlsx /tmp/for-the-auditor.xlsx --mask-people
+
+    Days and times are by the clock of the site. Nothing in it is a formula. What a spreadsheet cannot hold (numbers of
+    more than 15 digits, very long texts, days before 1900, more rows than a sheet should have) is told on its cover.
+    """
+    from contextlib import closing
+    from datetime import UTC, datetime
+
+    from pipeline import warehouse
+    from pipeline.cli.options import site_settings
+    from pipeline.errors import ConfigError
+    from pipeline.marts import for_readers
+    from pipeline.ops.runs import pointer_of
+    from pipeline.report.values import ReportFacts
+    from pipeline.report.workbook import write_workbook
+
+    where = f"export xlsx · {file}"
+    if not file.parent.is_dir() or file.is_dir():
+        raise ConfigError("no file can be written there", where=where, do="name a file in a folder that exists")
+    if file.exists() and not force:
+        raise ConfigError("there is a file already", where=where, do="name another, or give --force to replace it")
+    settings = site_settings(config, data) if data is None or config is not None else None
+    masks = masks or (settings is not None and settings.report.mask_people)
+    with closing(warehouse.connect(pointer_of(data_folder(config, data)))) as connection:
+        info = warehouse.snapshot_info(connection)
+        zone = settings.site.timezone if settings else warehouse.timezone(connection)
+        facts = ReportFacts(info.site, zone, info.run_id, datetime.now(UTC), mask_people=masks)
+        with warehouse.asking("export xlsx"):
+            sheets = write_workbook(connection, file, facts, order=for_readers())
+    rows = sum(one.sheet.shown for one in sheets)
+    if as_json:
+        told = [
+            {"name": one.sheet.table.full_name, "rows": one.sheet.row_count, "shown": one.sheet.shown} for one in sheets
+        ]
+        click.echo(json.dumps({"file": str(file), "run_id": info.run_id, "sheets": told}, indent=2))
+    elif not quiet:
+        click.echo(f"{file}: {counted(len(sheets), 'sheet')} of run {info.run_id}, {counted(rows, 'row')}")
 
 
 def tell(

@@ -3,7 +3,7 @@
 Nothing is executed here; `pipeline.warehouse` makes the tables, `pipeline.checks` judges what the tests find.
 """
 
-from pipeline.marts.reading import all_marts, lineage, told_tests
+from pipeline.marts.reading import all_marts, for_readers, lineage, told_tests
 from pipeline.marts.values import Mart, MartFinding, MartTest, Reporting
 
-__all__ = ["Mart", "MartFinding", "MartTest", "Reporting", "all_marts", "lineage", "told_tests"]
+__all__ = ["Mart", "MartFinding", "MartTest", "Reporting", "all_marts", "for_readers", "lineage", "told_tests"]

@@ -55,6 +55,16 @@ def lineage() -> Mapping[str, Mapping[str, Sequence[str]]]:
     return found
 
 
+def for_readers() -> tuple[str, ...]:
+    """The marts' names in the order in which people read them: answers, then facts, then what these point to."""
+    files = sorted((path.name for path in _FOLDER.iterdir() if _FILE.match(path.name)), key=_reading_order)
+    return tuple(name[4:].removesuffix(".sql") for name in files if not name.endswith(".test.sql"))
+
+
+def _reading_order(file: str) -> tuple[bool, bool, str]:
+    return file.startswith("0"), file.startswith("1"), file
+
+
 def told_tests() -> tuple[str, ...]:
     """Names of the checks that are only told of by default."""
     return tuple(check_name(mart.name, test) for mart in all_marts() for test in mart.tests if not test.is_required)

@@ -30,7 +30,7 @@ from pipeline.warehouse.publishing import (
     put_in_place,
     refuse_logs,
 )
-from pipeline.warehouse.read import Answer, DuckDB, asking, connect, query, snapshot_info, table_rows
+from pipeline.warehouse.read import Answer, DuckDB, asking, connect, query, snapshot_info, table_rows, timezone
 from pipeline.warehouse.reporting import make_marts
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
@@ -79,5 +79,6 @@ __all__ = [
     "spread",
     "sweep",
     "table_rows",
+    "timezone",
     "vanished",
 ]

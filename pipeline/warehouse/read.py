@@ -189,6 +189,13 @@ def snapshot_info(connection: duckdb.DuckDBPyConnection) -> SnapshotInfo:
     return SnapshotInfo(*found)
 
 
+def timezone(connection: duckdb.DuckDBPyConnection) -> str:
+    """The site's time zone when the newest run was made; UTC if the file does not say."""
+    with asking():
+        found = connection.execute("SELECT state FROM meta.figure WHERE kind = 'zone' LIMIT 1").fetchall()
+    return str(found[0][0]) if found else "UTC"
+
+
 def table_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows of every table of the `prospend` schema that are not deleted, by name."""
     with asking():

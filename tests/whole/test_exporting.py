@@ -6,6 +6,7 @@ import csv
 import json
 
 import pyarrow.parquet as pq
+from openpyxl import load_workbook
 
 import pipeline
 
@@ -52,3 +53,46 @@ def test_what_is_in_the_way_is_told_in_four_lines(prospend, earlier_night, tmp_p
     refused = prospend("export", "csv", tmp_path / "out", "--all", *wanted)
     assert (refused.code, "exclude each other" in refused.lines["WHAT"]) == (10, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_every_mart_as_a_workbook(prospend, earlier_night, tmp_path):
+    """One sheet a mart, answers before facts before what they point to, with the rows that the warehouse has."""
+    done = prospend("export", "xlsx", tmp_path / "book.xlsx", "--data", earlier_night, "--json")
+    assert done.code == 0, done.err
+    with pipeline.connect(earlier_night) as connection:
+        marts = [name for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'mart'"
+        ).fetchall()]  # fmt: skip
+        counts = {
+            f"mart.{name}": connection.execute(f"SELECT count(*) FROM mart.{name}").fetchall()[0][0] for name in marts
+        }
+    told = json.loads(done.out)["sheets"]
+    assert {one["name"]: one["shown"] for one in told} == counts
+    book = load_workbook(tmp_path / "book.xlsx")
+    assert len(book.sheetnames) == len(marts) + 1
+    order = [book.sheetnames.index(name) for name in ("Cover", "Spend month", "Spend line", "Calendar")]
+    assert order == sorted(order)
+    spent = book["Spend line"]
+    headings = [cell.value for cell in spent[5]]
+    gross, currency = headings.index("Gross amount"), headings.index("Currency code")
+    formats = {
+        (row[currency].value, row[gross].number_format[:6]) for row in spent.iter_rows(min_row=6) if row[gross].value
+    }
+    assert formats == {(code, f"[${code}]"[:6]) for code, _ in formats}
+    refused = prospend("export", "xlsx", tmp_path / "book.xlsx", "--data", earlier_night)
+    assert (refused.code, "--force" in refused.lines["DO"]) == (10, True)
+
+
+def test_a_masked_workbook_names_nobody(prospend, earlier_night, tmp_path):
+    """No claimant, approver or recipient of the night stands in any cell."""
+    done = prospend("export", "xlsx", tmp_path / "book.xlsx", "--data", earlier_night, "--mask-people")
+    assert done.code == 0, done.err
+    with pipeline.connect(earlier_night) as connection:
+        people = {name for (name,) in connection.execute(
+            "SELECT claimant_name FROM prospend.claim UNION SELECT name FROM prospend.claim_approver UNION "
+            "SELECT name FROM prospend.invoice_approver UNION SELECT name FROM prospend.expense_recipient"
+        ).fetchall() if name}  # fmt: skip
+    assert len(people) > 5
+    book = load_workbook(tmp_path / "book.xlsx")
+    cells = {str(cell.value) for page in book for row in page.iter_rows() for cell in row if cell.value is not None}
+    assert not [text for text in cells for name in people if name in text]
