@@ -16,7 +16,7 @@ import pipeline.nightly
 from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.settings import Settings
 
-pytest_plugins = ["canary_plugin"]
+pytest_plugins = ["canary_plugin", "planted_marts"]
 pytest.register_assert_rewrite("failing")
 
 

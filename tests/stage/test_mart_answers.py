@@ -1,0 +1,202 @@
+"""What the marts that answer questions make of cases that are hard to judge; one a test."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from planted_marts import claim, expense, invoice, money, row, total
+
+
+@pytest.mark.parametrize(
+    ("due", "bucket", "is_soon"),
+    [
+        ("2026-11-23", "not due", True),
+        ("2026-11-30", "not due", True),
+        ("2026-12-01", "not due", False),
+        ("2026-11-22", "1-30 days", False),
+        ("2026-10-24", "1-30 days", False),
+        ("2026-10-23", "31-60 days", False),
+        ("2026-09-23", "61-90 days", False),
+        ("2026-08-24", "over 90 days", False),
+        (None, "no due date", False),
+    ],
+)
+def test_how_old_a_payable_is(made, due, bucket, is_soon):
+    marts = made(invoice(due_date=due and f"{due}T00:00:00Z"), total("invoice", "i", 50))
+    assert marts("SELECT age_bucket, is_due_soon FROM mart.payable_due") == [(bucket, is_soon)]
+    assert marts("SELECT age_bucket, gross_amount FROM mart.payable_ageing") == [(bucket, 50)]
+
+
+def test_days_are_those_of_the_site(made):
+    """An instant belongs to the day it had in the site's zone, midnight UTC is a day by itself, 1970 is no day."""
+    marts = made(
+        claim(created_date="2026-06-30T14:00:01Z", approved_date="1970-01-01T00:00:00Z"),
+        expense("e1", transaction_date="2026-06-30T00:00:00Z"),
+        expense("e2", transaction_date="2026-06-30T15:00:00Z"),
+    )
+    assert marts("SELECT created_on, approved_on, approved_at FROM mart.document") == [(date(2026, 7, 1), None, None)]
+    assert marts("SELECT line_id, spent_on FROM mart.spend_line ORDER BY 1") == [
+        ("e1", date(2026, 6, 30)),
+        ("e2", date(2026, 7, 1)),
+    ]
+
+
+def test_tax_is_compared_with_its_rate_beyond_two_cents(made):
+    """Codes of which people type the tax are not."""
+    marts = made(
+        row("tax_code", company_id="1", id="1", tax_rate=10, is_user_defined=False),
+        row("tax_code", company_id="1", id="2", tax_rate=10, is_user_defined=True),
+        claim(),
+        expense("e1", tax_code_id="1", net_amount=100, tax_amount=10.02),
+        expense("e2", tax_code_id="1", net_amount=100, tax_amount=10.03),
+        expense("e3", tax_code_id="2", net_amount=100, tax_amount=0),
+    )
+    assert marts("SELECT line_id, expected_tax_amount, departure_amount FROM mart.gst_departure") == [
+        ("e2", 10, Decimal("0.03"))
+    ]
+
+
+def test_gst_is_the_tax_as_sent(made):
+    """Whatever the rate of the code says; credit notes and rejected documents stand apart."""
+    marts = made(
+        row("tax_code", company_id="1", id="1", tax_rate=10),
+        invoice(status="Finalised", invoice_date="2026-09-30T00:00:00Z"),
+        invoice("j", status="Rejected", invoice_date="2026-10-01T00:00:00Z"),
+        *(
+            row("invoice_line", company_id="1", invoice_id=key, id="l", tax_code_id="1", **money(100, tax=7.77))
+            for key in "ij"
+        ),
+    )
+    asked = "SELECT bas_quarter, counts_as, is_finalised, net_amount, tax_amount FROM mart.gst_bas ORDER BY ALL"
+    assert marts(asked) == [
+        ("2026-Q3", "spend", True, Decimal("92.23"), Decimal("7.77")),
+        ("2026-Q4", "rejected", False, Decimal("92.23"), Decimal("7.77")),
+    ]
+
+
+def test_entertainment_by_both_methods(made):
+    """To the hundredth of a cent, half of one up; without recipients there is no actual amount, not none."""
+    guests = [
+        row("expense_recipient", company_id="1", claim_id="c", expense_id="e1", _index=n, type=kind)
+        for n, kind in enumerate(("Employee", "client", "supplier"))
+    ]
+    marts = made(
+        claim(),
+        expense("e1", 100.01, expense_type="ENTERTAINMENT", transaction_date="2026-03-31T00:00:00Z"),
+        expense("e2", -0.01, expense_type="Entertainment", transaction_date="2026-04-01T00:00:00Z"),
+        expense("e3", 10, expense_type="Meals"),
+        *guests,
+    )
+    asked = "SELECT line_id, fbt_year, recipient_count, other_count, fifty_fifty_amount, actual_amount"
+    assert marts(f"{asked} FROM mart.fbt_entertainment ORDER BY 1") == [
+        ("e1", 2026, 3, 1, Decimal("50.005"), Decimal("33.3367")),
+        ("e2", 2027, None, None, Decimal("-0.005"), None),
+    ]
+
+
+def test_suspects_share_what_the_rule_says(made):
+    marts = made(
+        invoice("i1", reference="INV-0012"),
+        invoice("i2", reference="inv 0012"),
+        invoice("i3", reference="INV-0012", supplier_id="t"),
+        invoice("i4", reference="INV-0012", status="Rejected"),
+        invoice("i5", reference="--"),
+        invoice("i6", reference=""),
+        claim("c"),
+        claim("d"),
+        expense("e1", 25),
+        expense("e2", 25, on="d"),
+        expense("e3", 25, transaction_date="2026-10-03T00:00:00Z"),
+        expense("e4", 25, is_personal=True),
+        expense("e5", 0),
+        expense("e6", 0),
+    )
+    assert marts(
+        "SELECT rule, coalesce(line_id, document_id), group_size FROM mart.duplicate_suspect ORDER BY ALL"
+    ) == [
+        ("claimant_amount_date", "e1", 2),
+        ("claimant_amount_date", "e2", 2),
+        ("supplier_reference", "i1", 2),
+        ("supplier_reference", "i2", 2),
+    ]
+
+
+def test_just_below_a_threshold(made):
+    amounts = {"i1": 949.99, "i2": 950, "i3": 999.99, "i4": 1000}
+    marts = made(*(one for key, gross in amounts.items() for one in (invoice(key), total("invoice", key, gross))))
+    assert marts("SELECT document_id, short_amount FROM mart.below_threshold ORDER BY 1") == [
+        ("i2", 50),
+        ("i3", Decimal("0.01")),
+    ]
+
+
+def test_what_is_accrued_at_month_ends(made):
+    """Incurred until approved, approved until finalised; months that are over only."""
+    marts = made(
+        claim(status="Finalised", approved_date="2026-09-10T00:00:00Z", finalised_date="2026-10-20T00:00:00Z"),
+        expense("e1", 100, transaction_date="2026-08-31T00:00:00Z"),
+        claim("d", status="PendingApproval"),
+        expense("e2", 7, on="d", transaction_date="2026-10-02T00:00:00Z"),
+        claim("f", status="Finalised"),
+        expense("e3", 9, on="f"),
+    )
+    assert marts("SELECT month_end_on, state, gross_amount FROM mart.accrual ORDER BY ALL") == [
+        (date(2026, 8, 31), "incurred", 100),
+        (date(2026, 9, 30), "approved", 100),
+        (date(2026, 10, 31), "incurred", 7),
+    ]
+
+
+def test_spend_beside_the_same_month_a_year_before(made):
+    spent = {"e1": (150, "2026-10-02"), "e2": (100, "2025-10-30"), "e3": (40, "2025-12-01"), "e4": (5, "2026-09-01")}
+    marts = made(
+        claim(), *(expense(key, gross, transaction_date=f"{on}T00:00:00Z") for key, (gross, on) in spent.items())
+    )
+    asked = "SELECT month_on, gross_amount, last_year_gross_amount, change_percent FROM mart.spend_trend"
+    assert marts(f"{asked} WHERE month_on >= '2026-01-01' ORDER BY 1") == [
+        (date(2026, 9, 1), 5, 0, None),
+        (date(2026, 10, 1), 150, 100, 50.0),
+    ]
+
+
+def test_what_approvers_waited(made):
+    """From the approval before, whoever gave it, or from creation; never less than nothing."""
+    at = {"a": "2026-10-01T10:00:00Z", "b": "2026-10-01T04:00:00Z", "x": "2026-09-30T00:00:00Z"}
+    marts = made(
+        claim("c"),
+        claim("d", status="PendingApproval"),
+        row("claim_approver", company_id="1", claim_id="c", _index=0, id="a", name="A", approved_date=at["a"]),
+        row("claim_approver", company_id="1", claim_id="c", _index=1, id="b", name="B", approved_date=at["b"]),
+        row("claim_approver", company_id="1", claim_id="d", _index=0, id="x", name="X", approved_date=at["x"]),
+        row("claim_approver", company_id="1", claim_id="d", _index=1, id="y", name="Y"),
+    )
+    assert marts("SELECT document_id, step, approver_id, waited_hours, is_last FROM mart.approval ORDER BY ALL") == [
+        ("c", 1, "a", 6, False),
+        ("c", 2, "b", 4, True),
+        ("d", 1, "x", None, False),
+        ("d", 2, "y", None, True),
+    ]
+    assert marts("SELECT document_id, waits_for_name FROM mart.open_item ORDER BY 1") == [("c", None), ("d", "Y")]
+    asked = "SELECT approver_id, measured_count, median_hours FROM mart.approval_time WHERE measure = 'waited'"
+    assert marts(f"{asked} ORDER BY 1") == [("a", 1, 6.0), ("b", 1, 4.0)]
+
+
+@pytest.mark.parametrize(("fiscal_month", "year", "quarter"), [(7, 2027, 2), (1, 2026, 4), (4, 2027, 3), (10, 2027, 1)])
+def test_fiscal_years_end_in_the_year_that_names_them(made, fiscal_month, year, quarter):
+    marts = made(fiscal_month=fiscal_month)
+    asked = "SELECT fiscal_year, fiscal_quarter, fbt_year, bas_quarter FROM mart.calendar WHERE date_on = '2026-11-23'"
+    assert marts(asked) == [(year, quarter, 2027, "2026-Q4")]
+
+
+def test_restatements_name_their_document(made):
+    change = ("r", "expense", "expense", "['1', 'c', 'e']", "gross_amount", "1.0000", "2.0000", "changed")
+    values = ", ".join(one if one.startswith("[") else repr(one) for one in change)
+    marts = made(
+        claim(finalised_date="2026-10-05T00:00:00Z"), expense(), f"INSERT INTO meta.restatement VALUES ({values})"
+    )
+    asked = "SELECT document_type, document_id, claimant_name, finalised_on, record_key, value_before, value_after"
+    assert marts(f"{asked} FROM mart.restatement") == [
+        ("claim", "c", "Someone", date(2026, 10, 5), "1 / c / e", "1.0000", "2.0000")
+    ]

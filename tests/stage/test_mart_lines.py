@@ -1,0 +1,251 @@
+"""The forms of all marts, and what becomes of lines and documents that are hard to judge; one case a test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from planted_marts import claim, expense, invoice, money, part, row, total
+
+from pipeline.marts import Mart, all_marts
+from pipeline.warehouse import reporting as making
+
+# Stand in every warehouse: days, and the resources that were read.
+NEVER_EMPTY = {"calendar", "freshness"}
+
+
+# ---- forms -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_warehouse_has_every_mart_without_rows(made):
+    marts = made()
+    assert not marts.wrong
+    filled = {mart.name for mart in all_marts() if marts(f"SELECT 1 FROM mart.{mart.name} LIMIT 1")}
+    assert filled <= NEVER_EMPTY
+
+
+def test_every_mart_says_what_it_has(made):
+    """Tables and columns are commented, keys and amounts are columns, amounts are exact."""
+    marts = made()
+    for mart in all_marts():
+        types = dict(marts(f"SELECT column_name, column_type FROM (DESCRIBE mart.{mart.name})"))
+        assert list(types) == [name for name, _ in mart.columns]
+        assert set(mart.grain) <= types.keys()
+        assert set(mart.currency_of.values()) <= types.keys()
+        assert {name for name in types if name.endswith("_amount")} == set(mart.currency_of), mart.name
+        assert all(types[amount].startswith("DECIMAL(") for amount in mart.currency_of)
+        assert not {name for name, kind in types.items() if kind in ("NULL", "HUGEINT", "FLOAT")}, mart.name
+        about = marts(f"SELECT comment FROM duckdb_tables() WHERE schema_name = 'mart' AND table_name = '{mart.name}'")
+        assert about == [(mart.about,)]
+    assert not marts("SELECT table_name FROM duckdb_columns() WHERE schema_name = 'mart' AND comment IS NULL")
+
+
+def test_sums_of_amounts_are_by_currency_in_the_grain():
+    """A mart that adds has the currency among what identifies its rows, or takes the amounts of one document or line."""
+    of_one = {"document_id", "line_id"}
+    for mart in all_marts():
+        for currency in mart.currency_of.values():
+            assert currency in mart.grain or of_one & set(mart.grain), mart.name
+
+
+# ---- split lines -------------------------------------------------------------------------------------------------------
+
+HALVES = (part("e:1", 60), part("e:2", 40))
+STANDING = "SELECT line_id, split_id FROM mart.spend_line ORDER BY ALL"
+
+
+@pytest.mark.parametrize("is_split", [True, None])
+def test_parts_stand_in_place_of_their_line(made, is_split):
+    """Also where the line does not say that it is split."""
+    marts = made(claim(), total("claim", "c", 100), expense(is_split=is_split), *HALVES)
+    assert marts(STANDING) == [("e", "e:1"), ("e", "e:2")]
+    assert not marts.wrong
+    assert not marts("FROM mart.coding_gap")
+
+
+def test_a_split_line_without_parts_stands_itself_and_is_told(made):
+    marts = made(claim(), total("claim", "c", 100), expense(is_split=True))
+    assert marts(STANDING) == [("e", None)]
+    assert marts("SELECT gap, line_id, gross_amount FROM mart.coding_gap") == [("split_without_parts", "e", 100)]
+    assert not marts.wrong
+
+
+def test_a_line_that_says_it_is_not_split_stands_itself(made):
+    """Parts of which an earlier night knew are not counted beside it."""
+    marts = made(claim(), total("claim", "c", 100), expense(is_split=False), *HALVES)
+    assert marts(STANDING) == [("e", None)]
+    assert not marts.wrong
+
+
+def test_deleted_rows_are_left_out(made):
+    """A deleted part is none, and a line whose parts are all deleted stands itself."""
+    gone = "2026-11-01T00:00:00Z"
+    marts = made(
+        claim(),
+        expense(is_split=True),
+        part("e:1", _deleted_at=gone),
+        expense("f", _deleted_at=gone),
+        claim("d", _deleted_at=gone),
+    )
+    assert marts(STANDING) == [("e", None)]
+    assert marts("SELECT document_id FROM mart.document") == [("c",)]
+
+
+def test_parts_of_a_line_that_could_not_be_read_are_not_lost(made):
+    marts = made(claim(), *HALVES)
+    assert marts(STANDING) == [("e", "e:1"), ("e", "e:2")]
+    assert "mart.spend_line.lines_once" not in marts.wrong
+
+
+def test_lines_of_a_document_that_could_not_be_read_are_not_lost(made):
+    """Nothing is known of its status: they count until it is."""
+    marts = made(expense())
+    assert marts("SELECT status, counts_as, gross_amount FROM mart.spend_line") == [(None, "spend", 100)]
+
+
+def test_an_invoice_line_is_replaced_likewise(made):
+    line = {"company_id": "1", "invoice_id": "i"}
+    marts = made(
+        invoice(),
+        total("invoice", "i", 100),
+        row("invoice_line", **line, id="l", is_split=True, **money(100)),
+        *(row("invoice_split", **line, invoice_line_id="l", id=f"l:{n}", **money(50)) for n in (1, 2)),
+    )
+    assert marts(STANDING) == [("l", "l:1"), ("l", "l:2")]
+    assert not marts.wrong
+
+
+# ---- what counts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "counts_as"),
+    [
+        ("None", "spend"),
+        ("NotSubmitted", "spend"),
+        ("PendingApproval", "spend"),
+        ("Approved", "spend"),
+        ("Finalised", "spend"),
+        ("Teleported", "spend"),
+        (None, "spend"),
+        ("Rejected", "rejected"),
+        ("REJECTED", "rejected"),
+        ("Cancelled", "cancelled"),
+        ("Canceled", "cancelled"),
+    ],
+)
+def test_what_a_status_counts_as(made, status, counts_as):
+    """Whatever nobody knows stays visible, and counts unless it is known not to."""
+    marts = made(claim(status=status), total("claim", "c", 100), expense())
+    assert marts("SELECT counts_as, is_spend FROM mart.spend_line") == [(counts_as, counts_as == "spend")]
+    assert marts("SELECT counts_as, is_open FROM mart.document") == [
+        (counts_as, counts_as == "spend" and status != "Finalised")
+    ]
+    assert bool(marts("FROM mart.spend_month")) == (counts_as == "spend")
+
+
+def test_personal_and_omitted_lines_are_flagged_and_never_spend(made):
+    marts = made(
+        claim(),
+        total("claim", "c", 100),
+        expense("e1", is_personal=True),
+        expense("e2", is_omitted=True),
+        expense("e3", is_split=True),
+        part("e3:1", of="e3", is_personal=True),
+        part("e3:2", of="e3"),
+    )
+    assert marts("SELECT line_id, split_id, counts_as, is_in_totals FROM mart.spend_line ORDER BY ALL") == [
+        ("e1", None, "personal", False),
+        ("e2", None, "omitted", False),
+        ("e3", "e3:1", "personal", True),  # totals of documents count the line that it is a part of
+        ("e3", "e3:2", "spend", True),
+    ]
+    assert marts("SELECT gross_amount FROM mart.spend_month") == [(50,)]
+    assert not marts.wrong
+
+
+def test_a_credit_note_is_a_document_whose_totals_are_negative(made):
+    """A negative line of another document lowers its spend; one of both signs is no credit note."""
+    marts = made(
+        claim("c"), total("claim", "c", -100), expense("e1", -100),
+        claim("d"), total("claim", "d", 70), expense("e2", 100, on="d"), expense("e3", -30, on="d"),
+        claim("f"), total("claim", "f", -5), total("claim", "f", 5, "NZD", 1), expense("e4", -5, on="f"),
+    )  # fmt: skip
+    assert marts("SELECT line_id, counts_as FROM mart.spend_line ORDER BY ALL") == [
+        ("e1", "credit"),
+        ("e2", "spend"),
+        ("e3", "spend"),
+        ("e4", "spend"),
+    ]
+    assert marts("SELECT sum(gross_amount) FROM mart.spend_month") == [(65,)]
+
+
+def test_names_are_those_of_rows_that_are_not_deleted(made):
+    """But a supplier that is gone keeps the name on its invoices."""
+    marts = made(
+        row("division", company_id="1", id="10", name="Gone", _deleted_at="2026-11-01T00:00:00Z"),
+        row("supplier", company_id="1", id="s", display_name="New name"),
+        claim(),
+        expense(division_id="10", entity_id="5"),
+        invoice("i", supplier_name="Old name"),
+        invoice("j", supplier_id="t", supplier_name="Left"),
+    )
+    assert marts("SELECT division_id, division_name FROM mart.spend_line") == [("10", None)]
+    names = marts("SELECT document_id, supplier_name FROM mart.document WHERE document_type = 'invoice' ORDER BY ALL")
+    assert names == [("i", "New name"), ("j", "Left")]
+    assert marts("SELECT gap FROM mart.coding_gap WHERE line_id IS NOT NULL") == [("division_not_listed",)]
+
+
+# ---- fields that are missing -----------------------------------------------------------------------------------------
+
+
+def test_without_the_inferred_fields_marts_are_empty_and_not_wrong(made):
+    """Lines stand without amounts; no answer that rests on them says anything, and no test cries wolf."""
+    line = {"company_id": "1", "invoice_id": "i"}
+    marts = made(
+        claim(),
+        total("claim", "c", 100),
+        row("expense", company_id="1", claim_id="c", id="e", code="X"),
+        invoice(due_date="2026-12-01T00:00:00Z", reference="A1"),
+        total("invoice", "i", 50),
+        row("invoice_line", **line, id="l", code="Y", quantity=1),
+        row("tax_code", company_id="1", id="1", tax_rate=10),
+    )
+    assert marts("SELECT line_id, gross_amount, claim_gross_amount FROM mart.spend_line ORDER BY 1") == [
+        ("e", None, None),
+        ("l", None, None),
+    ]
+    resting = {"spend_month", "spend_trend", "accrual", "gst_bas", "gst_departure", "fbt_entertainment"}
+    resting |= {"duplicate_suspect", "coding_gap"}
+    assert {name for name in resting if marts(f"SELECT 1 FROM mart.{name} LIMIT 1")} == set()
+    assert marts("SELECT gross_amount FROM mart.payable_due") == [(50,)]
+    assert not marts.wrong
+
+
+def test_a_missing_value_is_a_gap_where_other_lines_have_one(made):
+    marts = made(claim(), expense("e1", division_id="10"), expense("e2"), row("division", company_id="1", id="10"))
+    assert marts("SELECT line_id, gap FROM mart.coding_gap") == [("e2", "line_without_division")]
+
+
+def test_a_document_without_lines_is_a_gap_where_others_have_some(made):
+    marts = made(claim("c"), claim("d"), claim("f", "Rejected"), expense(on="c"), invoice())
+    assert marts("SELECT document_id, gap FROM mart.coding_gap") == [("d", "document_without_lines")]
+
+
+# ---- a planted double count -------------------------------------------------------------------------------------------
+
+
+def test_a_line_counted_with_its_parts_is_told(made, monkeypatch):
+    """The statement without its exclusion of split lines: each line beside its parts, and the totals too high."""
+
+    def broken(mart: Mart) -> Mart:
+        exclusion = "WHERE (split.expense_id IS NULL OR expense.is_split IS false)"
+        assert mart.name != "spend_line" or exclusion in mart.sql
+        return replace(mart, sql=mart.sql.replace(exclusion, ""))
+
+    monkeypatch.setattr(making, "all_marts", lambda: tuple(broken(mart) for mart in all_marts()))
+    marts = made(claim(), total("claim", "c", 100), expense(is_split=True), *HALVES)
+    assert marts.wrong == {
+        "mart.spend_line.lines_once": ["stands 1 times itself and in 2 parts, and not 0 times and in 2"],
+        "mart.spend_line.ties_to_headers": ["lines less totals: gross 100.0000 net 100.0000 tax 0.0000"],
+    }
