@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from datetime import datetime
 from hashlib import sha256
 from urllib.parse import quote
@@ -25,12 +26,15 @@ def proven_page(
     response: Response,
     *,
     cursor_in: str | None,
-    ordinal: int,
+    ordinals: Counter[str],
     marks: array[int] | None,
 ) -> Page:
-    """The records of an answer, with what proves their place: `ordinal` counts the pages of the resource."""
+    """The records of an answer, with what proves their place. `ordinals` counts the pages of each resource."""
+    name = walk.resource.name
+    ordinal = ordinals[name]
+    ordinals[name] += 1
     proof = PageProof(
-        resource=walk.resource.name,
+        resource=name,
         context=tuple(key for _, key in walk.walk.context),
         params=walk.walk.params,
         purpose=walk.purpose,

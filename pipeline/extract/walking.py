@@ -7,9 +7,8 @@ should not have changed, and look-ups of single records.
 
 from __future__ import annotations
 
-import asyncio
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,13 +20,13 @@ from pipeline.errors import (
     PipelineError,
     RequestRefused,
     SecurityStop,
-    SourceContractBroken,
 )
-from pipeline.extract.frontier import Frontier, OpenWalk, worst
+from pipeline.extract.frontier import Frontier, OpenWalk
 from pipeline.extract.gathered import Gathered
 from pipeline.extract.known import Known
 from pipeline.extract.scope import Deliver, Entered, Extracted, Scope
 from pipeline.extract.sharing import Sharing
+from pipeline.extract.singles import Singles
 from pipeline.extract.steps import (
     begin_anew,
     filled_path,
@@ -39,7 +38,7 @@ from pipeline.extract.steps import (
     with_lower_bound,
 )
 from pipeline.extract.tally import Tally
-from pipeline.model import Context, Observe, Page, PageRead, Params, Purpose, Request, Response, Send, Walk
+from pipeline.model import Context, Observe, PageRead, Params, Purpose, Request, Response, Send, Walk
 from pipeline.paginate import next_limit
 from pipeline.readings import ANY_COMPANY, LOWER_BOUND, is_incremental, lower_bound
 from pipeline.resources import Resource
@@ -87,13 +86,13 @@ class Extraction:
         self.ordinals: Counter[str] = Counter()
         self.companies: set[str] = set()
         self.tally = Tally(scope.catalogue.names)
+        self.singles = Singles(scope, send, self.gathered, self.ordinals, self.tally)
+        self.gone = self.singles.gone
         self.incremental_lists = {
             one.name for one in scope.catalogue if scope.catalogue.depth(one.name) == 1 and is_incremental(one)
         }
         self.long_walks: dict[tuple[str, Context, Params], OpenWalk] = {}
         self.fresh_count = 0
-        # By resource: keys (parents' first) of records that were gone when what hangs under them was to be read.
-        self.gone: dict[str, set[tuple[str, ...]]] = {}
         # By resource: keys (parents' first) and fingerprints of the records under rechecked parents.
         self.rechecked: dict[str, list[tuple[tuple[str, ...], int]]] = {}
 
@@ -156,22 +155,7 @@ class Extraction:
         Args:
             records: resource, parents' keys, own key.
         """
-        found: list[int | None] = [None] * len(records)
-        waiting = deque(enumerate(records))
-
-        async def work() -> None:
-            while waiting:
-                place, (resource, context, key) = waiting.popleft()
-                found[place] = await self.single(resource, context, key)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.scope.concurrency, len(records))):
-                    group.create_task(work())
-        except BaseExceptionGroup as failures:
-            raise worst(failures) from None
-        await self.gathered.hand_on_all()
-        return found
+        return await self.singles.find_all(records)
 
     def done(self) -> Extracted:
         """The proof; everything has been handed on."""
@@ -225,7 +209,7 @@ class Extraction:
             response = await self.ask(walk)
         except (RequestRefused, NotThere) as refused:
             # A list that answers 404 is never an empty one, but its parent may have ended since it was listed.
-            if walk.cursor is None and isinstance(refused, NotThere) and await self.is_parent_gone(walk):
+            if walk.cursor is None and isinstance(refused, NotThere) and await self.singles.is_parent_gone(walk):
                 self.sharing.forget(walk)
             elif walk.cursor is None and walk.is_further:
                 self.go_on(self.sharing.refused_bound(walk))
@@ -246,7 +230,8 @@ class Extraction:
         walk.pages += 1
         if goes_on:
             self.page_length = max(self.page_length, len(envelope.records))
-        page = self.page_of(walk, envelope, response, cursor_in if walk.pages > 1 else None, marks)
+        cursor_in = cursor_in if walk.pages > 1 else None
+        page = proven_page(walk, envelope, response, cursor_in=cursor_in, ordinals=self.ordinals, marks=marks)
         walk.cursor = envelope.next_cursor
         self.go_on(self.sharing.after(walk, envelope.records, keys, goes_on=goes_on))
         self.observe(PageRead(resource.name, len(envelope.records)))
@@ -259,20 +244,6 @@ class Extraction:
                 self.queue(walk)
             else:
                 self.end(walk)
-
-    def page_of(
-        self,
-        walk: OpenWalk,
-        envelope: Envelope,
-        response: Response,
-        cursor_in: str | None,
-        marks: array[int] | None = None,
-    ) -> Page:
-        """The records of an answer, with what proves their place."""
-        name = walk.resource.name
-        page = proven_page(walk, envelope, response, cursor_in=cursor_in, ordinal=self.ordinals[name], marks=marks)
-        self.ordinals[name] += 1
-        return page
 
     async def ask(self, walk: OpenWalk) -> Response:
         """The next page's answer; a refused page size is lowered for all walks to come, at the cost of a call.
@@ -300,42 +271,12 @@ class Extraction:
                     raise
                 self.limit = min(self.limit, smaller)
 
-    async def is_parent_gone(self, walk: OpenWalk) -> bool:
-        """Whether the record that a walk hangs under has ended; then it is noted, and the walk proves nothing."""
-        parent = walk.resource.parent
-        if parent is None or not self.scope.catalogue[parent].has_single:
-            return False
-        *above, (_, key) = walk.walk.context
-        if await self.single(self.scope.catalogue[parent], tuple(above), key) is not None:
-            return False
-        self.gone.setdefault(parent, set()).add(tuple(value for _, value in walk.walk.context))
-        return True
-
     async def read_below(self, records: Iterable[tuple[Resource, Context, str]]) -> None:
         """What hangs under some records has been read: they were found by look-ups, not in a list."""
         for resource, context, key in records:
             for child in self.scope.catalogue.children_of(resource.name):
                 self.open_walks(child, (*context, (child.context_names[-1], key)), purpose="lookup")
         await self.work_off()
-
-    async def single(self, resource: Resource, context: Context, key: str) -> int | None:
-        """The fingerprint of one record as it is now, which is handed on; None if the source does not know it."""
-        label = f"look up · {resource.name}"
-        path = filled_path(resource.path + "/{own}", self.scope.version, (*context, ("own", key)))
-        try:
-            response = await self.send(Request(path, (), resource.name, label, "lookup"))
-            envelope = split_envelope(response.body, accepts_any=True)
-        except NotThere:
-            return None
-        except PipelineError as error:
-            raise error.filled_in(where=label) from None
-        (found,) = parent_keys(envelope.records, resource) if len(envelope.records) == 1 else (None,)
-        if found is None or found.key != key:
-            raise SourceContractBroken("a look-up of one record answered with another one, or several", where=label)
-        walk = OpenWalk(Walk(resource.name, context), resource, path, "lookup", pages=1)
-        await self.gathered.add(resource, self.page_of(walk, envelope, response, None), len(response.body))
-        self.tally.looked_up(resource.name)
-        return fingerprint(envelope.records[0])
 
     def end(self, walk: OpenWalk) -> None:
         """Note that a walk has come to its end."""
