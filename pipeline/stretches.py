@@ -177,8 +177,8 @@ class SharedList:
 
     def divided(self) -> Stretch | None:
         """A new stretch: the right half of the one with the most left to read; None if none is worth a call."""
-        for one in sorted(self._divisible(), key=self._left_of, reverse=True):
-            if self._left_of(one) < _PAGES_WORTH_IT * self.page_size:
+        for one in sorted(self._divisible(), key=self.left_of, reverse=True):
+            if self.left_of(one) < _PAGES_WORTH_IT * self.page_size:
                 return None
             if (middle := self._middle_of(one)) is not None:
                 return self._begin(one, middle)
@@ -186,7 +186,7 @@ class SharedList:
 
     def outlook(self) -> float:
         """About how many records the longest stretch has left that may be divided."""
-        return max(map(self._left_of, self._divisible()), default=0.0)
+        return max(map(self.left_of, self._divisible()), default=0.0)
 
     def _divisible(self) -> list[Stretch]:
         if self.refused or not self.page_size:
@@ -206,8 +206,8 @@ class SharedList:
     def _edge_of(self, one: Stretch) -> datetime:
         return one.right.since or self.until if one.right is not None else self.until
 
-    def _left_of(self, one: Stretch) -> float:
-        """About how many records stand between a walker and its neighbour."""
+    def left_of(self, one: Stretch) -> float:
+        """About how many records stand between a walker and its neighbour, or the end of the list."""
         at, edge = one.at, self._edge_of(one)
         if at is None or at >= edge:
             return 0.0
@@ -219,7 +219,7 @@ class SharedList:
     def _left_in_all(self, stretches: Sequence[Stretch]) -> float:
         """About how many records are left in some stretches together: one page says little, all pages say more."""
         if self.spread:
-            return sum(map(self._left_of, stretches))
+            return sum(map(self.left_of, stretches))
         pace = sum(one.rows for one in self) / max(sum(one.passed_s for one in self), 1.0)
         spans = [(self._edge_of(one) - one.at).total_seconds() for one in stretches if one.at is not None]
         return pace * sum(max(span, 0.0) for span in spans)

@@ -1,13 +1,14 @@
 """The open walks and the workers that take the next page from them.
 
 A fixed number of workers, so that no level of the source waits for another and memory stays flat. Which page comes next
-is decided here; what a page means, in `walking`.
+is decided here: pages of one walk come one after the other, so that whoever has most of them left decides when all is
+read. What a page means, in `walking`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import heapq
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ class OpenWalk:
     progress: WalkProgress = field(default_factory=WalkProgress)
     shared: SharedList | None = None
     stretch: Stretch | None = None
+    expected: float | None = None
 
     @property
     def is_further(self) -> bool:
@@ -58,6 +60,41 @@ class OpenWalk:
         """Whether it ended at what its right neighbour began with, not at the end of its list."""
         return self.stretch is not None and self.cursor is not None and not self.is_given_up
 
+    def pages_left(self, page_size: int) -> float:
+        """About how many pages it has left, one at least.
+
+        One that goes on though nothing is known of it, or beyond what was expected, is taken to be half way.
+        """
+        if self.shared is not None and self.stretch is not None and self.shared.page_size:
+            return max(self.shared.left_of(self.stretch) / self.shared.page_size, 1.0)
+        expected = (self.expected or 0.0) / page_size
+        return max(expected - self.pages if expected > self.pages else self.pages, 1.0)
+
+
+class Longest:
+    """Walks that wait for their next page, those with most pages left first; of equal ones, whoever came first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, OpenWalk]] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    @property
+    def most_left(self) -> float:
+        """How many pages the first one has left; 0 if none waits."""
+        return -self._heap[0][0] if self._heap else 0.0
+
+    def put(self, walk: OpenWalk, pages_left: float) -> None:
+        """One more waits."""
+        self._count += 1
+        heapq.heappush(self._heap, (-pages_left, self._count, walk))
+
+    def take(self) -> OpenWalk:
+        """The first one, which does not wait any more."""
+        return heapq.heappop(self._heap)[2]
+
 
 class Frontier:
     """Walks that wait for their next page. Lives in one event loop."""
@@ -65,14 +102,16 @@ class Frontier:
     def __init__(self, depths: Iterable[int]) -> None:
         """`depths` are how many parents a walk can have."""
         # Walks whose rows have children, by how many parents they have, the most first.
-        self._lists: dict[int, deque[OpenWalk]] = {depth: deque() for depth in sorted(set(depths), reverse=True)}
-        self._leaves: deque[OpenWalk] = deque()  # walks whose rows have none
+        self._lists: dict[int, Longest] = {depth: Longest() for depth in sorted(set(depths), reverse=True)}
+        self._leaves = Longest()  # walks whose rows have none
         self._under_way = 0
+        self._ahead: OpenWalk | None = None
+        self._workers = 0
         self._idle: list[asyncio.Future[None]] = []
 
-    def put(self, walk: OpenWalk, *, has_children: bool) -> None:
+    def put(self, walk: OpenWalk, *, has_children: bool, pages_left: float) -> None:
         """A walk waits for its next page."""
-        (self._lists[len(walk.walk.context)] if has_children else self._leaves).append(walk)
+        (self._lists[len(walk.walk.context)] if has_children else self._leaves).put(walk, pages_left)
         self._wake(1)
 
     async def work_off(
@@ -88,6 +127,7 @@ class Frontier:
         Raises:
             PipelineError: reading a page failed; the other workers were stopped.
         """
+        self._workers = workers
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
@@ -111,18 +151,24 @@ class Frontier:
                 await read_page(walk)
             finally:
                 self._under_way -= 1
+                if walk is self._ahead:
+                    self._ahead = None
 
     def _take(self) -> OpenWalk | None:
         """The walk whose page comes next: parents first, for they bring work, unless enough children wait.
 
-        Among parents those furthest down, so that no level is opened as a whole before the next is read.
+        Among parents those furthest down, so that no level is opened as a whole before the next is read; but one page
+        from above is asked for in time, while what is left below still keeps all workers busy. A walk without children
+        goes before parents if it has more pages left: it would go on when all else is read.
         """
-        lists = next(filter(None, self._lists.values()), None)
-        if lists and len(self._leaves) < _WAITING_CHILDREN:
-            return lists.popleft()
-        if self._leaves:
-            return self._leaves.popleft()
-        return None
+        parents = [lists for lists in self._lists.values() if lists]
+        are_many = len(self._leaves) >= _WAITING_CHILDREN
+        if not parents or are_many or self._leaves.most_left > parents[0].most_left:
+            return self._leaves.take() if self._leaves else None
+        if self._ahead is None and len(parents[0]) < self._workers and len(parents) > 1:
+            self._ahead = parents[-1].take()
+            return self._ahead
+        return parents[0].take()
 
     def _help(self, divide: Callable[[], OpenWalk | None]) -> OpenWalk | None:
         """Half of another walk. Where there is one there may be more: the next idle worker has a look, too."""

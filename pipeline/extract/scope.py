@@ -30,6 +30,11 @@ def nothing_known(_resource: Resource, _context: Context) -> Spread:
     return ()
 
 
+def nothing_expected(_resource: Resource, _context: Context) -> float | None:
+    """How many records a list has, before the first run."""
+    return None
+
+
 class Entered(Protocol):
     """Where further walkers entered lists, kept with the pages: a run that goes on from them asks the same again."""
 
@@ -50,7 +55,8 @@ class Scope:
     for; `page_limit` is None to find the greatest accepted one, from `first_limit` down. A resource that is not in
     `readings` is read in full; `are_unchanged` tells of the records of an incremental list, so that what hangs under
     them is not read again. Long lists are shared by several walkers if `shared_until` says when the newest change may
-    have been; those named in `alone` are not. `spread` tells how the records of a list lie in time.
+    have been; those named in `alone` are not. `spread` tells how the records of a list lie in time, `expected` about
+    how many it will give, None if nobody knows.
     """
 
     catalogue: Catalogue
@@ -65,6 +71,7 @@ class Scope:
     shared_until: datetime | None = None
     alone: frozenset[str] = frozenset()
     spread: Callable[[Resource, Context], Spread] = nothing_known
+    expected: Callable[[Resource, Context], float | None] = nothing_expected
 
     def reading(self, name: str) -> Reading:
         """How a resource is read."""

@@ -185,6 +185,8 @@ class Extraction:
         for params in resource.requests:
             walk = Walk(resource.name, context, (*params, *switched, *self.lower_bound_of(resource, context)))
             opened = OpenWalk(walk, resource, path, purpose, round_number, turn=turn)
+            if purpose == "main" and len(context) == 1:
+                opened.expected = self.scope.expected(resource, context)
             if purpose == "main" and self.is_incremental_list(resource):
                 self.sharing.share(opened)
             self.queue(opened)
@@ -198,7 +200,8 @@ class Extraction:
 
     def queue(self, walk: OpenWalk) -> None:
         has_children = bool(self.scope.catalogue.children_of(walk.resource.name))
-        self.frontier.put(walk, has_children=has_children)
+        pages_left = walk.pages_left(self.page_length or self.limit)
+        self.frontier.put(walk, has_children=has_children, pages_left=pages_left)
 
     # ---- one page -------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from pipeline import budget, warehouse
 from pipeline.account import Achieved
@@ -91,7 +92,7 @@ async def _read(night: Night, token: Secret, staging: Staging, achieved: Achieve
             window=lessons.window,
         ) as session:
             achieved.calls = session.calls
-            scope = _scope(night, known, lessons, kept.began.began_at)
+            scope = _scope(night, known, lessons, kept.began.began_at, achieved.plan)
 
             def tell(event: Event) -> None:
                 if isinstance(event, PageRead):
@@ -161,8 +162,22 @@ class _Storing:
         return frozenset(name for name, proofs in self._proofs.items() if not are_ascending(proofs))
 
 
-def _scope(night: Night, known: DuckDB | None, lessons: Lessons, until: datetime) -> Scope:
+def _scope(night: Night, known: DuckDB | None, lessons: Lessons, until: datetime, plan: RunPlan | None) -> Scope:
     settings = night.settings
+
+    @cache
+    def alive(name: str) -> Mapping[str, int]:
+        return warehouse.alive_by_company(known, night.catalogue[name]) if known is not None else {}
+
+    def expected(resource: Resource, context: Context) -> float | None:
+        rows, company = alive(resource.name), context[0][1]
+        if company not in rows:
+            return None
+        if night.how[resource.name].mode == "full":
+            return rows[company]
+        # Which companies change most is not told: each is taken to have its share.
+        changed = plan.of(resource.name).rows if plan is not None else None
+        return None if changed is None else changed * rows[company] / sum(rows.values())
 
     def are_unchanged(resource: Resource, context: Context, keys: Sequence[str], marks: Sequence[int]) -> list[bool]:
         assert known is not None
@@ -187,6 +202,7 @@ def _scope(night: Night, known: DuckDB | None, lessons: Lessons, until: datetime
         shared_until=until,
         alone=frozenset({*lessons.alone, *_shared_last(night)}),
         spread=spread,
+        expected=expected,
     )
 
 

@@ -4,6 +4,7 @@ DuckDB is imported only in this folder. Whether the numbers may be published is 
 """
 
 from pipeline.warehouse.asking import (
+    alive_by_company,
     alive_counts,
     alive_under,
     connect_for_run,
@@ -46,6 +47,7 @@ __all__ = [
     "RunFacts",
     "RunParts",
     "SnapshotInfo",
+    "alive_by_company",
     "alive_counts",
     "alive_under",
     "announced",

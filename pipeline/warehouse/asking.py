@@ -107,6 +107,17 @@ def spread(connection: duckdb.DuckDBPyConnection, resource: Resource, context: C
     return tuple((EPOCH + timedelta(microseconds=moment), count * part) for moment, part in pairs)
 
 
+def alive_by_company(connection: duckdb.DuckDBPyConnection, resource: Resource) -> dict[str, int]:
+    """Rows of a company's list that are not deleted, by the company's key."""
+    table = tables_of(resource)[0]
+    company = quoted(table.key[0])
+    with working("warehouse"):
+        counted = connection.execute(
+            f"SELECT {company}, count(*) FROM {home(table)} WHERE {DELETED_AT} IS NULL GROUP BY ALL"
+        ).fetchall()
+    return {key: int(count) for key, count in counted}
+
+
 def sampled_keys(connection: duckdb.DuckDBPyConnection, resource: Resource, bucket: int, buckets: int) -> Iterator[Key]:
     """The keys of the rows of one of `buckets` even parts; the parts are the same in every file and version."""
     table = tables_of(resource)[0]

@@ -164,6 +164,13 @@ def test_rows_are_counted_by_resource(generation: Path):
         assert warehouse.alive_counts(connection) == {"company": 2, "claim": 3, "line": 3}
 
 
+def test_rows_of_a_list_are_counted_by_company(generation: Path):
+    """Deleted ones are not counted: so many may be expected when the list is read again."""
+    with warehouse.connect(generation) as connection:
+        counted = warehouse.alive_by_company(connection, CLAIM)
+    assert counted == {"1": 2, "2": 1}
+
+
 def test_a_connection_for_a_run_writes_nothing_and_reaches_nothing(generation: Path, tmp_path: Path):
     """It may spill, and that is all."""
     with warehouse.connect_for_run(generation, tmp_path) as connection:
