@@ -69,10 +69,14 @@ class Writer:
         *,
         caption: str,
         rows: Sequence[int] | None = None,
+        is_titled: bool = False,
         is_searched: bool = False,
         note: Child = None,
     ) -> Markup:
-        """A table of some rows, with a heading that sorts each column and, if wanted, a field that searches."""
+        """A table of some rows, with a heading that sorts each column and, if wanted, a field that searches.
+
+        Its caption is for screen readers only, unless it `is_titled`: the figure around it has a title of its own.
+        """
         chosen = range(len(answer.rows)) if rows is None else rows
         if not chosen:
             return tag("p", f"{caption}: none.", class_="none")
@@ -85,10 +89,16 @@ class Writer:
             tag("div", class_="find", data_for=caption, hidden=True) if is_searched else None,
             tag(
                 "div",
-                tag("table", tag("caption", caption), tag("thead", head), tag("tbody", body), class_="sorted"),
+                tag(
+                    "table",
+                    tag("caption", caption if is_titled else tag("span", caption, class_="unseen")),
+                    tag("thead", head),
+                    tag("tbody", body),
+                    class_="sorted",
+                ),
                 class_="scroll",
                 tabindex="0",
-                role="region",
+                role="group",
                 aria_label=f"{caption}, table",
             ),
             tag("p", note, class_="note") if note else None,

@@ -85,7 +85,9 @@ def _checks(subject: Subject) -> Markup:
     return figure(
         "Checks",
         answer,
-        subject.write.table(answer, _CHECKS, caption="Checks that did not hold", rows=failed) if failed else None,
+        subject.write.table(answer, _CHECKS, caption="Checks that did not hold", rows=failed, is_titled=True)
+        if failed
+        else None,
         folded(f"{held} that held", subject.write.table(answer, _CHECKS, caption="Checks that held", rows=kept)),
         lead=lead,
     )

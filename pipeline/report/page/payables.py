@@ -98,7 +98,7 @@ def _under_way(subject: Subject) -> Markup:
         answer,
         per_currency(subject.currencies, made),
         subject.write.table(
-            answer, _OPEN, caption="Open documents without a total, or with totals in several currencies", rows=several
+            answer, _OPEN, caption="Without a total, or with totals in several currencies", is_titled=True, rows=several
         )
         if several
         else None,

@@ -60,6 +60,7 @@ for (const code of document.querySelectorAll(".sql code")) {
   button.type = "button";
   button.className = "copy";
   button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy ${code.closest("details").querySelector("summary").textContent}`);
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(code.textContent);
@@ -68,6 +69,7 @@ for (const code of document.querySelectorAll(".sql code")) {
       getSelection().selectAllChildren(code);
       button.textContent = "Selected";
     }
+    button.removeAttribute("aria-label");
   });
   code.closest("details").append(button);
 }
@@ -77,7 +79,7 @@ if (dated) {
   const age = () => {
     const minutes = Math.max(0, Math.floor((Date.now() - new Date(dated.dateTime)) / 60000));
     const [count, unit] = minutes < 60 ? [minutes, "minute"] : minutes < 2880 ? [Math.floor(minutes / 60), "hour"] : [Math.floor(minutes / 1440), "day"];
-    document.querySelector("#age").textContent = `${count} ${unit}${count === 1 ? "" : "s"} old now`;
+    document.querySelector("#age").textContent = minutes ? `${count} ${unit}${count === 1 ? "" : "s"} old now` : "read just now";
     document.querySelector("#age").closest("div").classList.toggle("is-wrong", minutes > 2880);
   };
   age();
