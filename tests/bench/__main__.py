@@ -26,7 +26,7 @@ from pipeline.model import Page, Request, Response
 from pipeline.resources import Resource, read_catalogue
 from pipeline.session import open_session
 from pipeline.settings import Api, Settings, Site, Storage, Token
-from tests.bench import changed_night, walkers
+from tests.bench import changed_night, marts, walkers
 from tests.bench.calls import Compared, measure_calls
 from tests.bench.serving import measure_serving
 
@@ -130,6 +130,7 @@ def main() -> None:
     parser.add_argument(
         "--walked-claims", type=int, default=100_000, help="claims that walkers share, at 50 ms latency"
     )
+    parser.add_argument("--mart-lines", type=int, default=1_000_000, help="reporting lines that marts are made of")
     parser.add_argument("--valgrind", action="store_true", help="count instructions without a counter in the machine")
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, {account.versions()}\n")
@@ -162,6 +163,7 @@ def main() -> None:
         print(f"  peak memory of this process so far: {peak:,.0f} MB\n")
     walkers.show(arguments.walked_claims)
     walkers.show_children(10_000)
+    marts.show(arguments.mart_lines)
     changed_night.show(arguments.night_rows)
 
 
