@@ -81,8 +81,7 @@ from pipeline.snapshot import (
     go_on,
     seal,
 )
-
-_DECODERS = 2
+from pipeline.telling import Teller
 
 
 def real_world() -> World:
@@ -116,9 +115,17 @@ def run(
     """
     world = world or real_world()
     environ = Surroundings(os.environ if environ is None else environ)
-    with lean(), runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
-        asked = (wanted or Wanted(), frozenset(accepts_shrink))
-        return _begun(settings, environ, world, observe, on_report, asked)
+    teller = Teller(settings, environ, observe)
+    try:
+        with lean(), runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
+            teller.began()
+            asked = (wanted or Wanted(), frozenset(accepts_shrink))
+            report = _begun(settings, environ, world, teller.heard, on_report, asked)
+    except BaseException as error:
+        teller.failed(error)
+        raise
+    teller.published(report)
+    return report
 
 
 def _begun(

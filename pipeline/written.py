@@ -94,6 +94,25 @@ def proxy_problems(url: str) -> list[str]:
     return problems
 
 
+def notify_problems(url: str) -> list[str]:
+    """What is wrong with an address of people; it is not repeated, it might hold a secret."""
+    if re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", url):
+        return []
+    try:
+        parts = urlsplit(url)
+        has_password = parts.password is not None
+    except ValueError:
+        return ["is not a URL"]
+    problems = []
+    if not parts.scheme or "://" not in url or not url.isprintable():
+        problems.append("must be an address such as https://... or env:NAME")
+    if parts.scheme == "http":
+        problems.append("must not be http://: what it says would be sent unencrypted")
+    if has_password:
+        problems.append("must not hold a password: put the address into a variable, and write env:NAME")
+    return problems
+
+
 def _origin_problems(parts: SplitResult, url: str) -> list[str]:
     """What no origin may have, whatever it is for."""
     problems = []

@@ -15,6 +15,7 @@ from pipeline.model import (
     EarlierRunUnfinished,
     ErasureEnded,
     Event,
+    NotTold,
     Observe,
     PageRead,
     QuarantineLeft,
@@ -24,7 +25,7 @@ from pipeline.model import (
     TokenAgeing,
 )
 
-Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded
+Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded | NotTold
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -115,8 +116,8 @@ def _live() -> Iterator[Observe]:
 
 
 def _quietly(event: Event) -> None:
-    """Cron mails what is printed: a milestone of the token's age is, but each only once."""
-    if isinstance(event, TokenAgeing) and event.is_new:
+    """Cron mails what is printed: a milestone of the token's age, each only once, and who could not be told."""
+    if isinstance(event, NotTold) or (isinstance(event, TokenAgeing) and event.is_new):
         _say(_notice(event))
 
 
@@ -128,6 +129,8 @@ def _notice(event: Notice) -> str:
     if isinstance(event, ErasureEnded):
         people = counted(event.people_count, "person", "people")
         return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
+    if isinstance(event, NotTold):
+        return f"not told: {event.what}; the next run tries again"
     if isinstance(event, TokenAgeing):
         return f"{event.warning}; `prospend token show --renewal` tells how"
     how = "did not finish" if event.was_killed else "stopped early"

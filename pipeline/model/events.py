@@ -73,6 +73,13 @@ class ErasureEnded:
     people_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class NotTold:
+    """A message or a ping could not be sent; the run goes on, and the next one tries again."""
+
+    what: str
+
+
 Event = (
     PageRead
     | ReadingPlanned
@@ -82,5 +89,6 @@ Event = (
     | SurroundingsIgnored
     | QuarantineLeft
     | ErasureEnded
+    | NotTold
 )
 Observe = Callable[[Event], None]

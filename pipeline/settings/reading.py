@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from pipeline.settings.values import ENVIRONMENT_PREFIX, SECTIONS, TOKEN_PLACES,
 from pipeline.written import (
     base_url_problems,
     looks_like_token,
+    notify_problems,
     proxy_problems,
     shown_name,
     toml_document,
@@ -189,6 +191,10 @@ class _Reader:
         if isinstance(values["api"].proxy, str):
             for problem in proxy_problems(values["api"].proxy):
                 self.problems.append(f"{self.at('api', 'proxy')}: api.proxy {problem}")
+        notify = values["notify"]
+        for key, urls in (("urls", notify.urls or ()), ("ping_url", filter(None, (notify.ping_url,)))):
+            for problem in dict.fromkeys(chain.from_iterable(map(notify_problems, urls))):
+                self.problems.append(f"{self.at('notify', key)}: notify.{key} {problem}")
         zone = values["site"].timezone
         if isinstance(zone, str):
             try:

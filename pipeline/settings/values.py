@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -138,6 +138,19 @@ class Report:
     entertainment_types: tuple[NonEmpty, ...] = ("Entertainment",)
 
 
+Occasion = Literal["failure", "recovery", "token", "drift", "missed"]
+OCCASIONS: tuple[Occasion, ...] = get_args(Occasion)
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who hears of a night, and of what."""
+
+    urls: tuple[NonEmpty, ...] = ()
+    on: tuple[Occasion, ...] = OCCASIONS
+    ping_url: NonEmpty | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a run is told. `source` names the file, for messages; None for settings made in code."""
@@ -150,6 +163,7 @@ class Settings:
     extract: Extract = field(default_factory=Extract)
     checks: Checks = field(default_factory=Checks)
     report: Report = field(default_factory=Report)
+    notify: Notify = field(default_factory=Notify)
     source: Path | None = field(default=None, compare=False)
 
 
@@ -162,6 +176,7 @@ SECTIONS: dict[str, type] = {
     "storage": Storage,
     "checks": Checks,
     "report": Report,
+    "notify": Notify,
 }
 
 
