@@ -6,6 +6,8 @@ import base64
 import hashlib
 import itertools
 import re
+import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,13 +18,15 @@ from sandbox_site import TOKEN_VARIABLE, site_of
 import pipeline
 from pipeline import warehouse
 from pipeline.errors import ConfigError
-from pipeline.report.page import charts, page
+from pipeline.report import drawing
+from pipeline.report.page import page
 from pipeline.sandbox import SandboxSettings, in_thread
 
 HOSTILE = "<script>alert(1)</script>"
 
 
 SELDOM = {"restatement", "duplicate_suspect", "gst_departure"}
+BAR = {"data": {"values": [{"a": 1}]}, "mark": "bar", "encoding": {"x": {"field": "a", "type": "quantitative"}}}
 PLANTED = (
     """INSERT INTO mart.gst_departure BY NAME
         SELECT company_id, document_type, document_id, line_id, 'GST on Expenses' AS tax_code_name, 10.0 AS tax_rate,
@@ -205,9 +209,50 @@ def test_empty_books_make_a_sensible_page(tmp_path):
 
 
 def test_charts_can_fetch_nothing():
-    """Whatever a specification asks for, drawing it opens no connection."""
-    with pytest.raises(ValueError, match=r"(?i)url|denied|allowed"):
-        charts._svg({"data": {"url": "https://127.0.0.1:9/x.json"}, "mark": "bar"}, "a chart", class_="chart")
+    """Whatever a specification asks for, drawing it opens no connection: it is no drawing."""
+    (picture,) = drawing.drawn([BAR])
+    assert picture.startswith("<svg")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(1)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/x.json"
+        assert drawing.drawn([{**BAR, "data": {"url": address}}]) is None
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@pytest.mark.parametrize(("limit", "can_draw"), [("resource.RLIM_INFINITY", True), ("10**9", False)])
+def test_an_engine_that_is_denied_memory_ends_its_own_process_alone(monkeypatch, tmp_path, limit, can_draw):
+    """As with `ulimit -v`: no drawing, no signal to us. The same way without the limit draws."""
+    shell = tmp_path / "python"
+    shell.write_text(
+        f"#!{sys.executable} -I\nimport resource, runpy\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, resource.RLIM_INFINITY))\n"
+        "runpy.run_module('pipeline.report.drawing', run_name='__main__')\n"
+    )
+    shell.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(shell))
+    assert (drawing.drawn([BAR]) is not None) == can_draw
+
+
+def test_where_nothing_can_be_drawn_the_figures_are_there(night):
+    file = night / "warehouse.duckdb"
+    with warehouse.connect(file) as connection:
+        html = page(connection, facts(), draw=lambda _: None)
+    assert "<svg" not in html
+    assert html.count("could not be drawn on this machine") > 10
+    assert_figures_are_answers(file, taken_apart(html), at_least=1500)
+
+
+def test_drawing_is_given_no_secret(monkeypatch, tmp_path):
+    """The process that draws has nothing of the environment but where programs are."""
+    shell = tmp_path / "python"
+    shell.write_text(f"#!/bin/sh\nenv > {tmp_path}/environ\necho '[\"<svg></svg>\"]'\n")
+    shell.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(shell))
+    monkeypatch.setenv(TOKEN_VARIABLE, "a secret")
+    assert drawing.drawn([{}]) == ["<svg></svg>"]
+    names = {line.partition("=")[0] for line in (tmp_path / "environ").read_text().splitlines()}
+    assert names <= {"PATH", "LD_LIBRARY_PATH", "PWD", "_", "SHLVL", "OLDPWD"}
 
 
 def test_times_are_those_of_the_site(night):

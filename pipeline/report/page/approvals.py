@@ -52,7 +52,11 @@ def _months(subject: Subject) -> Markup:
     legend = tag("ul", tag("li", "median"), tag("li", "90th percentile", class_="before"), class_="legend")
     table = subject.write.table(answer, _MONTHS, caption="Approval time by month")
     return figure(
-        "By month, in days", answer, legend, charts.two_lines(points, about, unit="d"), folded("Figures", table)
+        "By month, in days",
+        answer,
+        legend,
+        subject.pictures.place(charts.two_lines(points, unit="d"), about),
+        folded("Figures", table),
     )
 
 
@@ -85,7 +89,7 @@ def _approvers(subject: Subject) -> Markup:
     return figure(
         title,
         answer,
-        charts.ranking(bars, about),
+        subject.pictures.place(charts.ranking(bars), about),
         folded(f"All figures ({len(answer.rows)})", table),
         lead="Median of those who approve most.",
     )

@@ -1,18 +1,16 @@
-"""Charts as static SVG: Vega-Lite draws them once, here, so that the page needs no script to show them.
+"""Charts as Vega-Lite specifications, drawn once so that the page needs no script to show them.
 
-Colours are the page's own CSS variables, so a chart follows light, dark and print. Amounts become floats here and
-nowhere else: as lengths of marks; every label is text that was made from the exact value.
+Colours are the page's own CSS variables, so a chart follows light, dark and print. Amounts are floats here and nowhere
+else: as lengths of marks; every label is text that was made from the exact value.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.report.page.markup import Markup, raw, tag
 from pipeline.report.page.wording import brief_money
 
 WIDE: Final = 860
@@ -57,20 +55,16 @@ class Point:
     is_running: bool = False
 
 
-def _svg(spec: dict[str, Any], about: str, *, class_: str) -> Markup:
-    """The drawing of a specification, told to screen readers as one picture with a text."""
-    import vl_convert
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What is to be drawn, and the class its picture has on the page."""
 
-    drawn: str = vl_convert.vegalite_to_svg({**spec, "config": _CONFIG}, vl_version="5.20", allowed_base_urls=[])
-    drawn = re.sub(r' (?:style|font-family|xmlns:xlink|role|aria-\w+|class|version|opacity)="[^"]*"', "", drawn)
-    drawn = re.sub(r'<path d=""[^>]*/>|<path d="M0,0h0v0h0Z"[^>]*/>', "", drawn)
-    drawn = re.sub(r"<g>\s*</g>", "", drawn)
-    width, height = re.findall(r'(?:width|height)="([\d.]+)"', drawn)[:2]
-    inside = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")]
-    return tag(
-        "svg", raw(inside), viewBox=f"0 0 {width} {height}", width=width, height=height, role="img", aria_label=about,
-        class_=class_,
-    )  # fmt: skip
+    spec: dict[str, Any]
+    class_: str = "chart"
+
+
+def _drawing(spec: dict[str, Any], class_: str = "chart") -> Drawing:
+    return Drawing({**spec, "config": _CONFIG}, class_)
 
 
 def _time_axis(points: Sequence[Point], width: int) -> dict[str, Any]:
@@ -98,12 +92,12 @@ def _value_axis(ticks: list[float], labels: Sequence[str]) -> dict[str, Any]:
     return {"values": ticks, "labelExpr": _named(ticks, labels)}
 
 
-def trend(points: Sequence[Point], about: str) -> Markup:
+def trend(points: Sequence[Point]) -> tuple[Drawing, ...]:
     """Columns month by month, with a mark where the same month stood a year before: wide, and narrow for phones."""
-    return raw("".join(_trend(points, about, width) for width in (WIDE, NARROW)))
+    return tuple(_trend(points, width) for width in (WIDE, NARROW))
 
 
-def _trend(points: Sequence[Point], about: str, width: int) -> str:
+def _trend(points: Sequence[Point], width: int) -> Drawing:
     ticks = _ticks(max([0.0, *(value for p in points for value in (p.now, p.before) if value is not None)]))
     rows = [
         {"place": n, "now": p.now, "before": p.before, "tone": "running" if p.is_running else "closed"}
@@ -145,17 +139,17 @@ def _trend(points: Sequence[Point], about: str, width: int) -> str:
             },
         ],
     }
-    return _svg(spec, about, class_="wide" if width == WIDE else "narrow")
+    return _drawing(spec, "wide" if width == WIDE else "narrow")
 
 
-def columns(bars: Sequence[Bar], about: str, *, height: int = 170) -> Markup:
+def columns(bars: Sequence[Bar]) -> tuple[Drawing, ...]:
     """Upright bars, each with its figure on top."""
     rows = [{"name": b.name, "size": b.size, "label": b.label, "colour": f"var(--{b.colour})"} for b in bars]
     x = {"field": "name", "type": "ordinal", "sort": None, "scale": {"paddingInner": 0.28, "paddingOuter": 0.12}}
     y = {"field": "size", "type": "quantitative", "axis": None}
     spec = {
         "width": NARROW,
-        "height": height,
+        "height": 170,
         "data": {"values": rows},
         "layer": [
             {
@@ -168,10 +162,10 @@ def columns(bars: Sequence[Bar], about: str, *, height: int = 170) -> Markup:
             },
         ],
     }
-    return _svg(spec, about, class_="chart")
+    return (_drawing(spec),)
 
 
-def ranking(bars: Sequence[Bar], about: str) -> Markup:
+def ranking(bars: Sequence[Bar]) -> tuple[Drawing, ...]:
     """Lying bars, the greatest on top: the name above each, its figure at the right edge."""
     width, row_height = NARROW, 33
     rows = [
@@ -215,10 +209,10 @@ def ranking(bars: Sequence[Bar], about: str) -> Markup:
             },
         ],
     }
-    return _svg(spec, about, class_="chart")
+    return (_drawing(spec),)
 
 
-def two_lines(points: Sequence[Point], about: str, *, unit: str) -> Markup:
+def two_lines(points: Sequence[Point], *, unit: str) -> tuple[Drawing, ...]:
     """Two measures month by month: `now` drawn strongly, `before` lightly above it."""
     ticks = _ticks(max([0.0, *(value for p in points for value in (p.now, p.before) if value is not None)]))
     rows = [
@@ -252,4 +246,4 @@ def two_lines(points: Sequence[Point], about: str, *, unit: str) -> Markup:
             },
         },
     }
-    return _svg(spec, about, class_="chart")
+    return (_drawing(spec),)

@@ -8,6 +8,7 @@ import importlib.resources
 import math
 from functools import cache
 
+from pipeline.report.drawing import drawn
 from pipeline.report.page import answers, wording
 from pipeline.report.page.answers import Answer, Connection
 from pipeline.report.page.approvals import approvals
@@ -17,6 +18,7 @@ from pipeline.report.page.headline import keys
 from pipeline.report.page.markup import Child, Markup, joined, raw, tag
 from pipeline.report.page.nights import nights
 from pipeline.report.page.payables import payables
+from pipeline.report.page.pictures import Draw, Pictures
 from pipeline.report.page.spending import spending
 from pipeline.report.page.subject import MOST_CURRENCIES, Subject
 from pipeline.report.page.taxes import taxes
@@ -33,12 +35,13 @@ _CHAPTERS = (
 )
 
 
-def page(connection: Connection, facts: ReportFacts) -> str:
+def page(connection: Connection, facts: ReportFacts, *, draw: Draw = drawn) -> str:
     """The report of a published warehouse as one HTML document.
 
     Args:
         connection: open and read-only, to a warehouse with its marts.
         facts: which site and run, and how people and times are to be shown.
+        draw: how charts become pictures.
 
     Raises:
         ConfigError: the site's time zone is not known.
@@ -66,6 +69,7 @@ def page(connection: Connection, facts: ReportFacts) -> str:
     subject = Subject(
         ask=ask,
         write=Writer(zone),
+        pictures=Pictures(),
         today=today,
         fiscal_year=moment.value(0, "fiscal_year"),
         year_start=moment.value(0, "fiscal_year_start_on"),
@@ -99,7 +103,7 @@ def page(connection: Connection, facts: ReportFacts) -> str:
         ),
         _footer(facts, moment),
     )
-    return _whole(facts, today.isoformat(), body, subject)
+    return subject.pictures.filled(_whole(facts, today.isoformat(), body, subject), draw)
 
 
 EMPTY = "These books hold no claim and no invoice yet. As soon as a night has read some, their figures stand here."

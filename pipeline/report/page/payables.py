@@ -74,7 +74,7 @@ def _ageing(subject: Subject) -> Markup:
             f"{bar.name} {wording.money(answer.value(row, 'gross') or 0)}" for bar, row in zip(bars, rows, strict=True)
         )
         table = subject.write.table(answer, _AGEING, caption=f"Payables by days past due, {currency}", rows=rows)
-        return joined(charts.columns(bars, about), table)
+        return joined(subject.pictures.place(charts.columns(bars), about), table)
 
     return figure("Payables by days past due", answer, per_currency(subject.currencies, made))
 
@@ -129,7 +129,7 @@ def _accrual(subject: Subject) -> Markup:
             for row in rows[:2]
         )
         table = subject.write.table(answer, _ACCRUAL, caption=f"Accruals at month end, {currency}", rows=rows)
-        return joined(charts.columns(bars, about), table)
+        return joined(subject.pictures.place(charts.columns(bars), about), table)
 
     return figure(title, answer, per_currency(subject.currencies, made), lead="Without tax, as it is known today.")
 

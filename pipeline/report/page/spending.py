@@ -94,7 +94,7 @@ def _trend(subject: Subject) -> Markup:
             class_="legend",
         )
         table = subject.write.table(answer, _TREND, caption=f"Spend by month, {currency}", rows=rows)
-        return joined(legend, charts.trend(points, about), folded("Figures", table))
+        return joined(legend, subject.pictures.place(charts.trend(points), about), folded("Figures", table))
 
     return figure("Thirteen months", answer, per_currency(subject.currencies, made))
 
@@ -129,7 +129,7 @@ def _ranking(subject: Subject, kind: str, heading: str, title: str) -> Markup:
             is_searched=len(rows) > _CHARTED,
             note=shown_of(len(rows), answer.value(rows[0], "name_count")),
         )
-        return joined(charts.ranking(bars, about), folded(f"All figures ({len(rows)})", table))
+        return joined(subject.pictures.place(charts.ranking(bars), about), folded(f"All figures ({len(rows)})", table))
 
     return figure(title, answer, per_currency(subject.currencies, made))
 
@@ -151,7 +151,7 @@ def _people(subject: Subject) -> Markup:
             is_searched=len(rows) > _CHARTED,
             note=shown_of(len(rows), answer.value(rows[0], "name_count")),
         )
-        return joined(charts.ranking(bars, about), folded(f"All figures ({len(rows)})", table))
+        return joined(subject.pictures.place(charts.ranking(bars), about), folded(f"All figures ({len(rows)})", table))
 
     return figure("By person, claims only", answer, per_currency(subject.currencies, made))
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from pipeline.report.page.answers import Answer
 from pipeline.report.page.blocks import Writer
+from pipeline.report.page.pictures import Pictures
 
 MOST_CURRENCIES = 6
 
@@ -18,6 +19,7 @@ class Subject:
 
     ask: Callable[[str], Answer]
     write: Writer
+    pictures: Pictures
     today: date
     fiscal_year: int
     year_start: date

@@ -82,7 +82,7 @@ def _quarters(subject: Subject) -> Markup:
             f"{answer.value(row, 'bas_quarter')} {wording.money(answer.value(row, 'tax'))}" for row in rows[-2:]
         )
         table = subject.write.table(answer, _QUARTERS, caption=f"Tax by quarter, {currency}", rows=rows)
-        return joined(charts.columns(bars, about), folded("Figures", table))
+        return joined(subject.pictures.place(charts.columns(bars), about), folded("Figures", table))
 
     return figure("Tax on spend by quarter", answer, per_currency(subject.currencies, made))
 
