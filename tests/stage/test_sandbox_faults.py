@@ -597,6 +597,35 @@ def shrunken_list(running: Running) -> int:
     return 200
 
 
+@sees("misplaced-records")
+def misplaced_records(running: Running) -> int:
+    """The first three come after the last one, in the same order; a bound that they fulfil shows some, a later one none."""
+    running.faults()
+    everything = walked(running, f"{CLAIM}?limit=1000")
+    running.faults(plan("misplaced-records:count=3"))
+    running.journal.clear()
+    for limit in (2, 7, 1000):
+        assert walked(running, f"{CLAIM}?limit={limit}") == [*everything[3:], *everything[:3]]
+        assert running.journal.counts.records["claim"] == len(everything)
+        running.journal.clear()
+    for first in (1, 5):
+        bound = everything[first]["updatedDate"]
+        fulfil = [record for record in everything if record["updatedDate"] >= bound]
+        moved = [record for record in fulfil if record in everything[:3]]
+        found = walked(running, f"{CLAIM}?limit=1000&minUpdatedDate={bound}")
+        assert found == [*(record for record in fulfil if record not in moved), *moved]
+    return 200
+
+
+def walked(running: Running, target: str) -> list[dict]:
+    """Every record of a list, page after page."""
+    records, cursor = page(ask(running, target))
+    while cursor:
+        more, cursor = page(ask(running, f"{target}&cursor={cursor}"))
+        records += more
+    return records
+
+
 @sees("revoked-token")
 def revoked_token(running: Running) -> int:
     """Refused at the second page and ever after, wherever; another token is not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.model import RunReport
 from pipeline.ops.remembered import file_of
 from pipeline.readings import Wanted
 from pipeline.sandbox import Running, SandboxSettings, in_thread
+from pipeline.sandbox.faults import plan
 from pipeline.settings import Checks, Settings
 
 
@@ -49,3 +51,32 @@ def test_two_full_readings_in_a_row_are_never_both_shared(authority: Path, tmp_p
     walks = facts["walks"]
     assert walks["ended_at_marker"] == walks["count"]
     assert json.loads(file_of(site.storage.data_dir, "test").read_text())["alone"] == {}
+
+
+def test_what_bounds_may_have_hidden_is_not_taken_for_deleted(authority: Path, tmp_path: Path):
+    """A list out of order shows some records to nobody who shares it: before many are judged, one walker reads it all.
+
+    Without that, the night would be held: more are missing than the site takes.
+    """
+    hidden = 2
+    with in_thread(SandboxSettings(state_dir=authority, claims=120)) as running:
+        site = site_of(running, tmp_path / "data", page_limit=1)
+        site = replace(site, site=replace(site.site, companies=("1",)), checks=Checks(max_deleted_percent=1))
+        night(site, running, is_full=True)  # shared, so that the next one is not
+        night(site, running, is_full=True)
+        before = claims(site.storage.data_dir)
+        running.faults(plan(f"misplaced-records:resource=claim,count={hidden}"))
+        running.journal.clear()
+        report, facts = night(site, running, is_full=True)
+        asked = Counter(one.query for one in running.journal.entries if one.path.endswith("/claim"))
+        after = claims(site.storage.data_dir)
+    assert facts["walks"]["entries"] > 0
+    of_claims = next(one for one in report.resources if one.name == "claim")
+    assert (of_claims.deleted, of_claims.looked_up) == (0, 0)
+    assert after == before
+    # Read from its beginning to its end, which no walker of a shared list does.
+    assert sum(count for query, count in asked.items() if "minUpdatedDate" not in query) >= len(before)
+    assert asked["limit=1"] == 2
+    assert not facts["walks"]["is_ascending"]
+    remembered = json.loads(file_of(site.storage.data_dir, "test").read_text())["alone"]
+    assert set(remembered) == {"claim"}

@@ -20,6 +20,7 @@ from pipeline.sandbox.faults.refusals import elsewhere
 from pipeline.sandbox.model import Reply, Request, Served
 
 _Record = dict[str, msgspec.Raw]
+_Query = tuple[tuple[str, str], ...]
 _ENDLESS: Final = "endless-"
 
 
@@ -99,10 +100,52 @@ def shrunken(case: Case) -> Reply | None:
     return _closed(case.reply, envelope, None, _served_part(case.reply.served, kept))
 
 
+def misplaced(case: Case) -> Reply | None:
+    """The records that changed first stand last in their list: only whoever reads all of it, to its end, sees them.
+
+    A lower bound later than their change times leaves them out as it should, though not by their place.
+    """
+    envelope = _opened(case.reply)
+    if envelope is None or not isinstance(case.reply, Reply):
+        return None
+    asked = _without(case.request.query, "cursor")
+    first, bounded = (_first_records(case, query) for query in (_without(asked, "minupdateddate"), asked))
+    if first is None or bounded is None:
+        return None
+    moved = frozenset(map(_key, first[0]))
+    records = msgspec.json.decode(envelope["page"], type=list[msgspec.Raw])
+    stay = [_key(record) not in moved for record in records]
+    shown, served = list(compress(records, stay)), _served_part(case.reply.served, stay)
+    if next_cursor(case.reply) is None:
+        come = [_key(record) in moved for record in bounded[0]]
+        shown += compress(bounded[0], come)
+        served = _served_together(served, _served_part(bounded[1], come))
+    envelope["page"] = msgspec.Raw(msgspec.json.encode(shown))
+    return _closed(case.reply, envelope, None, served)
+
+
 def without_cursor(request: Request) -> Request:
     """The same question for the first page."""
-    kept = tuple((name, value) for name, value in request.query if name.lower() != "cursor")
-    return _asking(request, request.segments, kept)
+    return _asking(request, request.segments, _without(request.query, "cursor"))
+
+
+def _without(query: _Query, *names: str) -> _Query:
+    return tuple((name, value) for name, value in query if name.lower() not in names)
+
+
+def _first_records(case: Case, query: _Query) -> tuple[list[msgspec.Raw], Served | None] | None:
+    """So many of a list's first records as are misplaced, and what is served with them."""
+    asked = (*_without(query, "limit"), ("limit", str(case.options.whole("count"))))
+    reply = case.ask(_asking(case.request, case.request.segments, asked))
+    envelope = _opened(reply)
+    if envelope is None or not isinstance(reply, Reply):
+        return None
+    return msgspec.json.decode(envelope["page"], type=list[msgspec.Raw]), reply.served
+
+
+def _key(record: bytes) -> bytes:
+    """A record's first field, its key, as it is written."""
+    return bytes(record).partition(b",")[0]
 
 
 def next_cursor(reply: object) -> str | None:
@@ -158,9 +201,8 @@ def _renumbered(records: list[_Record], number: int) -> list[_Record]:
 
 
 def _is_hidden(record: bytes, case: Case) -> bool:
-    """By the record's first field, its key, so that an edited record stays hidden."""
-    key = record.partition(b",")[0]
-    digest = hashlib.blake2b(b"%d|" % case.seed + key, digest_size=8).digest()
+    """By the record's key, so that an edited record stays hidden."""
+    digest = hashlib.blake2b(b"%d|" % case.seed + _key(record), digest_size=8).digest()
     return int.from_bytes(digest) / 2**64 < case.options.number("hidden")
 
 
@@ -170,3 +212,9 @@ def _served_part(served: Served | None, kept: Sequence[bool]) -> Served | None:
         return None
     rows = tuple(compress(served.rows, kept))
     return dataclasses.replace(served, rows=rows, injected=tuple(compress(served.injected, kept[len(served.rows) :])))
+
+
+def _served_together(one: Served | None, more: Served | None) -> Served | None:
+    if one is None or more is None:
+        return one or more
+    return dataclasses.replace(one, rows=(*one.rows, *more.rows), injected=(*one.injected, *more.injected))

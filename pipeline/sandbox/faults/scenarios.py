@@ -224,6 +224,12 @@ _TABLE: Final = (
         options=(Option("hidden", float, 0.4, "share of the records that is hidden", most=1),),
     ),
     Scenario(
+        "misplaced-records",
+        "the records that changed first stand last in their list, where a later lower bound does not show them",
+        paging.misplaced,
+        options=(Option("count", int, 10, "so many records of each list", least=1, most=1000),),
+    ),
+    Scenario(
         "revoked-token",
         "the token is refused from one page on",
         refusals.token_revoked,
