@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
+import duckdb
 import pytest
-from planted_marts import claim, expense, invoice, money, part, row, total
+from planted_marts import CATALOGUE, HOUSE, claim, expense, invoice, money, part, row, total
+from warehouse_parts import run_of
 
+from pipeline import warehouse
 from pipeline.marts import Mart, all_marts
+from pipeline.tables import all_tables
+from pipeline.warehouse import Parts
 from pipeline.warehouse import reporting as making
 
 # Stand in every warehouse: days, and the resources that were read.
@@ -230,6 +236,19 @@ def test_a_missing_value_is_a_gap_where_other_lines_have_one(made):
 def test_a_document_without_lines_is_a_gap_where_others_have_some(made):
     marts = made(claim("c"), claim("d"), claim("f", "Rejected"), expense(on="c"), invoice())
     assert marts("SELECT document_id, gap FROM mart.coding_gap") == [("d", "document_without_lines")]
+
+
+def test_a_catalogue_without_lines_has_marts_of_what_there_is(tmp_path):
+    """A site's own catalogue may read claims alone: what rests on the rest is empty, and nothing fails."""
+    chosen = [CATALOGUE["company"], CATALOGUE["claim"]]
+    built = warehouse.build(tmp_path / "w.duckdb", [run_of(*(Parts(one, ()) for one in chosen))], temp_dir=tmp_path)
+    with closing(duckdb.connect(str(built.path))) as connection:
+        connection.execute(claim())
+        connection.execute(total("claim", "c", 100))
+    assert not [one for one in warehouse.make_marts(built, all_tables(chosen), HOUSE, temp_dir=tmp_path) if one.blamed]
+    with closing(duckdb.connect(str(built.path), read_only=True)) as connection:
+        filled = {mart.name for mart in all_marts() if connection.execute(f"SELECT 1 FROM mart.{mart.name}").fetchall()}
+    assert filled - NEVER_EMPTY == {"claimant", "document", "document_total", "open_item"}
 
 
 # ---- a planted double count -------------------------------------------------------------------------------------------
