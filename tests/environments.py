@@ -10,24 +10,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def environment(folder: Path, lock: str, *, options: tuple[str, ...] = ()) -> Path:
+def environment(folder: Path, *locks: str, options: tuple[str, ...] = ()) -> Path:
     """The interpreter of an environment with what `requirements/<lock>.txt` names; made anew if that changed.
 
     Args:
         folder: where it stands.
-        lock: name of the lock file.
-        options: more of `pip install`.
+        locks: names of lock files, installed one after the other.
+        options: more of `pip install`, after `--only-binary :all:`.
 
     Raises:
         subprocess.CalledProcessError: a package cannot be installed here.
     """
-    path = ROOT / "requirements" / f"{lock}.txt"
+    paths = [ROOT / "requirements" / f"{lock}.txt" for lock in locks]
     python, marker = folder / "bin" / "python", folder / "made-from"
-    wanted = hashlib.sha256(path.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     if not marker.exists() or marker.read_text() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-input", *options]
-        locked = ["--require-hashes", "--only-binary", ":all:", "-r", str(path)]
-        subprocess.run([str(python), *install, *locked], check=True)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--no-input"]
+        for path in paths:
+            locked = ["--require-hashes", "--only-binary", ":all:", *options, "-r", str(path)]
+            subprocess.run([*pip, *locked], check=True)
         marker.write_text(wanted)
     return python

@@ -12,9 +12,10 @@ from tests.environments import ROOT, environment
 
 @pytest.fixture(scope="session")
 def interpreter() -> Callable[..., Path]:
-    """Makes an environment, or finds it made: the interpreter of `.bi/<name>` with `requirements/bi-<name>.txt`."""
+    """Makes an environment, or finds it made: the interpreter of `.bi/<name>` with what `requirements/bi-<lock>.txt` name."""
 
-    def find(name: str, *options: str) -> Path:
-        return environment(ROOT / ".bi" / name, f"bi-{name}", options=options)
+    def find(name: str, *before: str, options: tuple[str, ...] = ()) -> Path:
+        locks = [f"bi-{lock}" for lock in (*before, name)]
+        return environment(ROOT / ".bi" / name, *locks, options=options)
 
     return find

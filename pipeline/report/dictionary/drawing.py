@@ -38,7 +38,7 @@ def drawing(dictionary: Dictionary) -> str:
     lines = "".join(_line(boxes[link.parent], boxes[link.child]) for link in parts)
     drawn = "".join(_box(box) for box in boxes.values())
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-labelledby="diagram-title">'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="group" aria-labelledby="diagram-title">'
         f'<title id="diagram-title">Tables of schema prospend, each beside the one its rows hang under</title>'
         f"{lines}{drawn}</svg>"
     )
