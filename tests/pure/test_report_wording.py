@@ -60,7 +60,7 @@ def test_durations_and_changes():
         "2 days",
     ]
     assert [wording.change(value) for value in (4.25, -4.2, 0.0)] == ["+4.2 %", f"{MINUS}4.2 %", "0.0 %"]
-    assert [wording.brief_money(value) for value in (80.0, 1500.0, 239_400.0, 1_000_000.0)] == [
+    assert [wording.brief_money(value) for value in (80.0, 1500.0, 239_400.0, 999_960.0)] == [
         "80",
         "1.5k",
         "239.4k",

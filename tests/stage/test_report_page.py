@@ -8,6 +8,7 @@ import itertools
 import re
 import socket
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -206,6 +207,34 @@ def test_empty_books_make_a_sensible_page(tmp_path):
     assert {cell.of for cell in read.cells} <= {"checks", "calls", "runs", "freshness", "line_fields", "suspects"} | {
         "approval_month"
     }
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(20, "20 days left"), (1, "1 day left"), (-1, "expired"), (None, "expiry unknown")],
+)
+def test_the_token_s_days_are_told(night, days, told):
+    now = datetime.now(UTC)
+    expires_at = None if days is None else now + timedelta(days=days, minutes=1)
+    with warehouse.connect(night / "warehouse.duckdb") as connection:
+        html = page(connection, replace(facts(written_at=now), token_expires_at=expires_at), draw=lambda _: None)
+    assert f"<dd>{told}<small>" in html
+
+
+def test_checks_are_counted_on_top(night, tmp_path):
+    """All that were made and all that held; those that did not come first, where they can be read."""
+    file = changed(
+        night,
+        tmp_path,
+        "UPDATE meta.check_result SET passed = false, detail = 'a <b>detail</b>' WHERE position IN (3, 5)",
+    )
+    with warehouse.connect(file) as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM meta.check_result").fetchall()
+    html = page_of(file)
+    assert f"<dd>{count - 2} of {count} held<small>" in html
+    assert "Checks that did not hold" in html
+    details = [cell.shown for cell in taken_apart(html).cells if cell.of == "checks" and cell.column == "detail"]
+    assert details[:2] == ["a <b>detail</b>"] * 2
 
 
 def test_charts_can_fetch_nothing():

@@ -15,23 +15,23 @@ _KINDS = (
 _DUPLICATES = (
     Column("name", "Supplier or person"),
     Column("why", "Alike in"),
-    Column("reference", "Reference"),
-    Column("document_id", "Document"),
-    Column("status", "Status"),
+    Column("reference", "Reference", "code"),
+    Column("document_id", "Document", "code"),
+    Column("status", "Status", "code"),
     Column("dated_on", "Day", "day"),
     Column("gross", "Amount", "money"),
-    Column("currency", "Currency"),
+    Column("currency", "Currency", "code"),
 )
 _THRESHOLDS = (
     Column("name", "Supplier or person"),
     Column("document_type", "Document"),
-    Column("document_id", "Number"),
-    Column("status", "Status"),
+    Column("document_id", "Number", "code"),
+    Column("status", "Status", "code"),
     Column("created_on", "Created", "day"),
     Column("gross", "Amount", "money"),
     Column("threshold", "Threshold", "money"),
     Column("short", "Under it by", "money"),
-    Column("currency", "Currency"),
+    Column("currency", "Currency", "code"),
 )
 _GAPS = (
     Column("gap", "Gap"),

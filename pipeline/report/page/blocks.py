@@ -13,6 +13,7 @@ from pipeline.report.page.markup import Child, Markup, joined, tag
 
 _WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "text": str,
+    "code": str,
     "money": wording.money,
     "count": wording.number,
     "percent": lambda value: f"{wording.number(value, places=1)} %",
@@ -24,7 +25,7 @@ _WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "year": str,
     "flag": lambda value: "yes" if value else "no",
 }
-_UNBROKEN: Final = {"day", "month", "flag"}
+_UNBROKEN: Final = {"code", "day", "month", "flag"}
 _NUMERIC: Final = {"money", "count", "percent", "change", "hours", "days"}
 
 
@@ -117,7 +118,7 @@ class Writer:
             scope="row" if is_first else None,
             class_="number" if is_number else "unbroken" if column.kind in _UNBROKEN else None,
             data_of=f"{answer.name}:{row}:{column.name}",
-            data_value=None if column.kind == "text" and value is not None else wording.exact(value),
+            data_value=None if column.kind in {"text", "code"} and value is not None else wording.exact(value),
         )
 
 

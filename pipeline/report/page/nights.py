@@ -16,7 +16,7 @@ _CHECKS = (
     Column("blamed_count", "Rows", "count"),
 )
 _CALLS = (
-    Column("resource", "Resource"),
+    Column("resource", "Resource", "code"),
     Column("mode", "Read"),
     Column("planned_call_count", "Calls planned", "count"),
     Column("call_count", "Calls made", "count"),
@@ -30,7 +30,7 @@ _CALLS = (
 _RESTATED = (
     Column("restated_on", "On", "day"),
     Column("document_type", "Document"),
-    Column("document_id", "Number"),
+    Column("document_id", "Number", "code"),
     Column("supplier", "Supplier"),
     Column("table_name", "Table"),
     Column("column_name", "Value"),
@@ -39,7 +39,7 @@ _RESTATED = (
     Column("value_after", "After"),
 )
 _FRESH = (
-    Column("resource", "Resource"),
+    Column("resource", "Resource", "code"),
     Column("row_count", "Rows", "count"),
     Column("newest_change_at", "Newest change", "moment"),
     Column("last_full_at", "Read in full", "moment"),
@@ -52,7 +52,7 @@ _SAID = (
 )
 _RUNS = (
     Column("data_as_at", "Data as at", "moment"),
-    Column("run_id", "Run"),
+    Column("run_id", "Run", "code"),
     Column("planned_call_count", "Calls planned", "count"),
     Column("call_count", "Calls made", "count"),
     Column("new_count", "New", "count"),
@@ -109,6 +109,7 @@ def _runs(subject: Subject) -> Markup:
         "The last runs",
         answer,
         folded(wording.count_of(len(answer.rows), "run"), subject.write.table(answer, _RUNS, caption="The last runs")),
+        lead="A plan is told where it was known of every list.",
     )
 
 

@@ -16,12 +16,12 @@ _AGEING = (
 )
 _DUE = (
     Column("supplier", "Supplier"),
-    Column("reference", "Reference"),
+    Column("reference", "Reference", "code"),
     Column("due_on", "Due", "day"),
     Column("days_until_due", "Days left", "count"),
     Column("gross", "Amount", "money"),
-    Column("currency", "Currency"),
-    Column("status", "Status"),
+    Column("currency", "Currency", "code"),
+    Column("status", "Status", "code"),
 )
 _OPEN = (
     Column("kind", "Document and status"),

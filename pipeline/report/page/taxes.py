@@ -9,7 +9,7 @@ from pipeline.report.page.spending import NO_AMOUNTS, shown_of
 from pipeline.report.page.subject import Subject
 
 _QUARTERS = (
-    Column("bas_quarter", "Quarter"),
+    Column("bas_quarter", "Quarter", "code"),
     Column("gross", "Spend", "money"),
     Column("tax", "Tax", "money"),
     Column("finalised_tax", "Of it finalised", "money"),
@@ -17,7 +17,7 @@ _QUARTERS = (
 )
 _CODES = (
     Column("name", "Tax code"),
-    Column("bas_quarter", "Quarter"),
+    Column("bas_quarter", "Quarter", "code"),
     Column("net", "Net", "money"),
     Column("tax", "Tax", "money"),
     Column("line_count", "Lines", "count"),
@@ -25,7 +25,7 @@ _CODES = (
 _DEPARTURES = (
     Column("name", "Tax code"),
     Column("document_type", "Document"),
-    Column("document_id", "Number"),
+    Column("document_id", "Number", "code"),
     Column("spent_on", "Day", "day"),
     Column("net", "Net", "money"),
     Column("tax_rate", "Rate", "percent"),

@@ -41,7 +41,7 @@ def money(value: Decimal | float) -> str:
 def brief_money(value: float) -> str:
     """For axes: `1.2m`, `350k`, `80`."""
     for size, unit in ((1e9, "b"), (1e6, "m"), (1e3, "k")):
-        if abs(value) >= size:
+        if abs(value) >= size * 0.99995:  # 999,950 is told as 1m
             return f"{number(value / size, most=1)}{unit}"
     return number(value)
 

@@ -1,8 +1,9 @@
--- The last fourteen runs in this file: calls planned and made, rows that came or changed, checks that did not hold.
+-- The last fourteen runs in this file: calls planned, where that was known of every list, and made; rows that came, changed
+-- or went.
 SELECT
     run.run_id,
     run.data_as_at,
-    sum(resource.planned_call_count)::BIGINT AS planned_call_count,
+    if(count(resource.planned_call_count) = count(*), sum(resource.planned_call_count), NULL)::BIGINT AS planned_call_count,
     sum(resource.call_count)::BIGINT AS call_count,
     sum(resource.new_count)::BIGINT AS new_count,
     sum(resource.changed_count)::BIGINT AS changed_count,
