@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,12 +24,14 @@ from sandbox_client import client_of, path_of
 from sandbox_site import TOKEN_VARIABLE, site_of
 
 from pipeline import warehouse
-from pipeline.marts import Mart, all_marts
+from pipeline.marts import Mart, Reporting, all_marts
 from pipeline.nightly import run as run_night
 from pipeline.readings import Wanted
 from pipeline.resources import read_catalogue
 from pipeline.sandbox import Running, SandboxSettings, in_thread
 from pipeline.settings import Checks, Settings
+from pipeline.tables import all_tables
+from pipeline.warehouse import reporting as making
 
 DAYS = 90
 EVERYTHING = {"include_personal": True, "include_omitted": True}
@@ -172,6 +175,35 @@ def test_the_marts_hold_by_their_own_tests(nights):
         assert {name for name, _ in told} >= wanted
         # The planted invoice's lines do not come to its total.
         assert {name for name, passed in told if not passed} == {"mart.spend_line.ties_to_headers"}
+
+
+def ties(path: Path, temp_dir: Path) -> list[str]:
+    """What the nightly test of lines against headers says of marts that are made anew in a file."""
+    house = House(as_at=datetime.now(UTC))
+    rules = Reporting(house.as_at, house.today, house.zone, 7, 7, (), 5.0, ())
+    built = warehouse.Built(path, "", (), (), (), (), (), (), (), ())
+    found = warehouse.make_marts(built, all_tables(read_catalogue()), rules, temp_dir=temp_dir)
+    return [row.key[0] for one in found if one.name == "mart.spend_line.ties_to_headers" for row in one.blamed]
+
+
+def test_lines_tie_to_headers_by_month_and_currency_until_a_line_counts_twice(earlier_night, tmp_path, monkeypatch):
+    """Split lines beside their parts, as a statement without its exclusions would have them, are told month by month."""
+    path = tmp_path / "w.duckdb"
+    shutil.copy((earlier_night / "warehouse.duckdb").resolve(), path)
+    path.chmod(0o600)
+    assert ties(path, tmp_path) == []
+    with closing(duckdb.connect(str(path), read_only=True)) as connection:
+        split = connection.execute(
+            "SELECT DISTINCT concat_ws(' / ', company_id, document_type, month_of, currency_code) FROM ("
+            "SELECT *, date_trunc('month', created_on)::DATE AS month_of FROM mart.spend_line WHERE is_split_part)"
+        ).fetchall()
+    broken = [
+        replace(mart, sql=re.sub(r"\(split\.\w+ IS NULL OR \w+\.is_split IS false\)", "true", mart.sql))
+        for mart in all_marts()
+    ]
+    monkeypatch.setattr(making, "all_marts", lambda: broken)
+    assert sorted(ties(path, tmp_path)) == sorted(key for (key,) in split)
+    assert len(split) > 5
 
 
 OLDER = """
