@@ -79,7 +79,7 @@ def test_the_page_in_docs_is_what_the_command_writes(prospend, tmp_path):
     assert target.read_text() == (ROOT / "docs" / "data-dictionary.md").read_text()
 
 
-def test_a_warehouse_of_an_earlier_version_is_refused_with_what_to_do(prospend, site_file):
-    """Nothing published yet is no error: then the site's catalogue is told."""
+def test_before_the_first_night_the_catalogue_is_told(prospend, site_file):
+    """Nothing published yet is no error; a folder that is not there is one."""
     assert "# Data dictionary" in prospend("dictionary", "--config", site_file).out
     assert prospend("dictionary", "--data", site_file.with_name("nowhere")).code == 10
