@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import os
 import re
 import socket
+import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from pipeline.report import drawing
 from pipeline.report.page import page
 from pipeline.sandbox import SandboxSettings, in_thread
 
+ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -92,6 +95,40 @@ def test_what_is_seldom_found_is_shown_all_the_same(night, tmp_path):
     assert {cell.column for cell in read.cells if cell.of == "restatement" and cell.shown == "12.5000"} == {
         "value_after"
     }
+
+
+BY_ANOTHER = """
+import duckdb, sys
+sys.path.append(sys.argv[1])
+from pathlib import Path
+from pipeline import warehouse
+from pipeline.report.page import page
+from report_page import facts
+
+assert duckdb.__version__.startswith(sys.argv[2])
+with warehouse.connect(Path(sys.argv[3])) as connection:
+    sys.stdout.write(page(connection, facts(), draw=lambda _: None))
+"""
+
+
+@pytest.mark.parametrize("version", ["1.4", "1.5"])
+def test_every_duckdb_that_tools_bring_gives_the_same_figures(night, html, version):
+    """Statements mean the same to all of them: the page has the same values, whichever is installed."""
+    folder = ROOT / ".venv" / f"duckdb-{version}"
+    if not folder.is_dir():
+        pytest.skip(f"make test installs DuckDB {version} into {folder}")
+    done = subprocess.run(
+        [sys.executable, "-c", BY_ANOTHER, str(ROOT / "tests"), version, str(night / "warehouse.duckdb")],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    read, other = taken_apart(html), taken_apart(done.stdout)
+    assert other.statements == read.statements
+    assert [cell for cell in other.cells if cell not in read.cells] == []
+    assert len(other.cells) == len(read.cells)
 
 
 def test_currencies_are_never_added(night, html):
