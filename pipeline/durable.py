@@ -91,6 +91,15 @@ def move(source: Path, target: Path) -> None:
         sync(source.parent)
 
 
+def point(link: Path, target: Path) -> None:
+    """The link leads to `target` from one instant to the next, and stays so over a power loss."""
+    aside = link.with_name(f".{link.name}.next")
+    aside.unlink(missing_ok=True)  # of one that was cut off
+    aside.symlink_to(os.path.relpath(target, link.parent))
+    aside.replace(link)
+    sync(link.parent)
+
+
 def write_sealed(path: Path, content: bytes, *, mode: int = SEALED_MODE) -> None:
     """A file with exactly this content stands at `path`, whole or not at all."""
     aside = path.with_name(f".{path.name}.part")

@@ -56,6 +56,7 @@ from pipeline.night import (
     judge,
     load,
     manifest_facts,
+    parquet_follows,
     planned,
     read,
     refuse,
@@ -203,6 +204,7 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
     """Find what to build on and to go on from, then the way of the data. Returns the published file."""
     finish_publication(night)
     end_erasure(night)
+    parquet_follows(night)
     base = Base(accepted_runs(night.data_dir))
     how = readings_of(night.settings, night.catalogue, base.last, night.started_at, night.wanted)
     night = replace(night, base=base, how=how)
@@ -235,7 +237,9 @@ def _stages(night: Night, token: Secret, achieved: Achieved) -> Path:
         else:
             kept.discard()  # the next run must not meet the same pages, or the same lack of room, again
         raise
-    with suppress(PipelineError):  # published is published; the next run removes what could not be removed now
+    with suppress(PipelineError):  # published is published; the next run does what could not be done now
+        parquet_follows(night)
+    with suppress(PipelineError):
         kept.discard()
         upkeep.prune_generations(night.data_dir, night.settings.storage.keep_generations, night.world.clock())
     return published
@@ -269,6 +273,8 @@ def _way_of_the_data(night: Night, token: Secret, achieved: Achieved, kept: Kept
         refuse(verdict.results, night.data_dir / "runs" / night.run_id)
         warehouse.finish(built, verdict.results, manifest_sha256=sha256, figures=verdict.figures)
         upkeep.vouch(night.data_dir, night.run_id, built.path)
+        if night.settings.report.parquet:
+            upkeep.parquet.write(night.data_dir, night.run_id, built.path)
         night.observe(StageBegan("publish"))
         return warehouse.publish(built.path, night.data_dir / "warehouse", night.pointer, night.run_id)
     except OSError as error:

@@ -66,7 +66,7 @@ def rollback(
       prospend rollback
       prospend rollback 20261123T020000Z      see `prospend status` for what there is
     """
-    from pipeline import warehouse
+    from pipeline import upkeep, warehouse
     from pipeline.errors import ConfigError
     from pipeline.ops.lock import run_lock
     from pipeline.ops.runs import pointer_of
@@ -82,6 +82,8 @@ def rollback(
                 do="run `prospend erase` for them again, or `prospend run`, which ends it",
             )
         chosen = warehouse.rollback(folder / "warehouse", pointer_of(folder), run_id)
+        if upkeep.parquet.is_kept(folder):
+            upkeep.parquet.follow(folder)
     if as_json:
         click.echo(json.dumps({"run_id": chosen.run_id, "warehouse": str(chosen.path)}, indent=2))
     elif not quiet:

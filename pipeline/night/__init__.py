@@ -7,7 +7,7 @@ from pipeline.night.judging import Loaded, judge, refuse
 from pipeline.night.manifest import manifest_facts
 from pipeline.night.reading import planned, read
 from pipeline.night.results import results_of, with_changes
-from pipeline.night.standing import finish_publication, standing
+from pipeline.night.standing import finish_publication, parquet_follows, standing
 from pipeline.night.values import Base, Night, Read
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "judge",
     "load",
     "manifest_facts",
+    "parquet_follows",
     "planned",
     "read",
     "refuse",

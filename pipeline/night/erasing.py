@@ -139,6 +139,10 @@ def _forgotten(
     if manifests:
         rebuilt_in_place(data_dir, catalogue, manifests)
     _remove_others(data_dir, manifests[-1]["run_id"] if manifests else "")
+    if upkeep.parquet.is_kept(data_dir):
+        upkeep.parquet.follow(data_dir, is_alone=True)
+    else:
+        upkeep.parquet.remove(data_dir)
     _refuse_remains(data_dir, catalogue, erased)
     proof = _proof(data_dir, names, now, found)
     snapshot.record_done(data_dir, names, proof)

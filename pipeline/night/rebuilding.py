@@ -70,6 +70,8 @@ def rebuilt_in_place(data_dir: Path, catalogue: Catalogue, manifests: Sequence[M
         upkeep.vouch_no_more(data_dir, run_id)
         warehouse.put_in_place(target, generation, runs.pointer_of(data_dir))
         upkeep.vouch(data_dir, run_id, generation)
+        if upkeep.parquet.is_kept(data_dir):
+            upkeep.parquet.follow(data_dir)
     finally:
         warehouse.discard(target)
         sweep(data_dir)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from pipeline import upkeep
 from pipeline.errors import DiskFull, LocalResource
 from pipeline.model import Room
 from pipeline.night.values import Night
@@ -25,6 +26,8 @@ def needed_bytes(night: Night) -> int:
     left: int = sum(part["size_bytes"] for one in last["parts"].values() for part in one["files"])
     with suppress(OSError):  # a run that was cut off before it published has left no file
         left += night.pointer.stat().st_size
+    if night.settings.report.parquet:
+        left += sum(path.stat().st_size for path in upkeep.parquet.link_of(night.data_dir).rglob("*.parquet"))
     return max(LEAST_BYTES, round(TIMES_LAST * left))
 
 

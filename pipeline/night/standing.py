@@ -33,6 +33,14 @@ def finish_publication(night: Night) -> None:
         warehouse.finish_switch(night.pointer)
 
 
+def parquet_follows(night: Night) -> None:
+    """Readers of Parquet have the night that readers of the warehouse have; none if the site wants no Parquet."""
+    if night.settings.report.parquet:
+        upkeep.parquet.follow(night.data_dir)
+    else:
+        upkeep.parquet.remove(night.data_dir)
+
+
 def standing(night: Night) -> Base:
     """The accepted runs, with a file that fits today's catalogue.
 

@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 
 # Everything in these is the program's.
-OWN_FOLDERS: Final = ("snapshots", "runs", "warehouse", "reports", "staging", "state")
+OWN_FOLDERS: Final = ("snapshots", "runs", "warehouse", "reports", "staging", "state", "parquet-runs")
 
 
 def refuse_shared(settings: Settings) -> None:
@@ -32,6 +32,13 @@ def refuse_shared(settings: Settings) -> None:
                 where=str(data_dir / name),
                 do="make it a folder; to keep data on another disk, let storage.data_dir as a whole lie there",
             )
+    link = data_dir / "parquet"
+    if settings.report.parquet and link.exists() and not link.is_symlink():
+        raise ConfigError(
+            "parquet in storage.data_dir is not the link that report.parquet makes",
+            where=str(link),
+            do="move it away, or set report.parquet = false",
+        )
     for key, path in _files(settings):
         if any(_is_within(path, data_dir / name) for name in OWN_FOLDERS):
             raise ConfigError(

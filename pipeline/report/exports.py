@@ -49,7 +49,7 @@ def export(
         tables: what to write.
         folder: where to; it appears when everything in it is whole.
         form: of the files.
-        facts: what `export.json` says besides, such as the run.
+        facts: what `export.json` says besides: `run_id` at least.
         for_spreadsheets: CSV with a byte order mark, and an apostrophe before text that would be taken for a formula.
         force: an earlier export may stand there; it is replaced.
 
@@ -64,7 +64,10 @@ def export(
             shutil.rmtree(aside)  # of one that was cut off
         aside.mkdir(mode=FOLDER_MODE)
         try:
-            done = tuple(_exported(connection, one, aside, form, for_spreadsheets=for_spreadsheets) for one in tables)
+            done = tuple(
+                _exported(connection, one, aside, form, facts["run_id"], for_spreadsheets=for_spreadsheets)
+                for one in tables
+            )
             note = {
                 **facts,
                 "format": form,
@@ -80,10 +83,10 @@ def export(
     return done
 
 
-def write_parquet(connection: Connection, table: Table, path: Path) -> int:
-    """The table stands in one Parquet file, with the meaning of each column; how many rows that are."""
+def write_parquet(connection: Connection, table: Table, path: Path, *, run_id: str) -> int:
+    """The table stands in one Parquet file, with run and the meaning of each column; how many rows that are."""
     reader = rows(connection, f"FROM {table.place}")
-    schema = _described(reader.schema, table)
+    schema = _described(reader.schema, table, run_id)
     count = 0
     with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for one in reader:
@@ -110,11 +113,11 @@ def write_csv(connection: Connection, table: Table, path: Path, *, for_spreadshe
 
 
 def _exported(
-    connection: Connection, table: Table, folder: Path, form: Form, *, for_spreadsheets: bool
+    connection: Connection, table: Table, folder: Path, form: Form, run_id: str, *, for_spreadsheets: bool
 ) -> ExportedTable:
     path = folder / f"{table.full_name}.{form}"
     if form == "parquet":
-        count = _write(path, lambda path: write_parquet(connection, table, path))
+        count = _write(path, lambda path: write_parquet(connection, table, path, run_id=run_id))
     else:
         count = _write(path, lambda path: write_csv(connection, table, path, for_spreadsheets=for_spreadsheets))
     return ExportedTable(table.full_name, path.name, count)
@@ -165,13 +168,13 @@ def _put_in_place(aside: Path, folder: Path) -> None:
         shutil.rmtree(earlier)
 
 
-def _described(schema: pa.Schema, table: Table) -> pa.Schema:
+def _described(schema: pa.Schema, table: Table, run_id: str) -> pa.Schema:
     """The columns with what they mean, and the table's meaning, for whoever opens the file alone."""
     fields = [
         field.with_metadata({"description": column.about}) if column.about else field
         for field, column in zip(schema, table.columns, strict=True)
     ]
-    return pa.schema(fields, {"description": table.about, "table": table.full_name})
+    return pa.schema(fields, {"description": table.about, "table": table.full_name, "run_id": run_id})
 
 
 # ---- CSV as SQL -----------------------------------------------------------------------------------------------------

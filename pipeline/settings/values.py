@@ -132,6 +132,7 @@ class Report:
     page: bool = True
     workbook: bool = True
     mask_people: bool = False
+    parquet: bool = False
     due_soon_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 7
     approval_thresholds: tuple[Annotated[int, msgspec.Meta(ge=1, le=10**12)], ...] = (1000, 5000, 10_000)
     threshold_percent: Percent = 5.0

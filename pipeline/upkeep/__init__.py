@@ -1,5 +1,6 @@
 """Looking after what stands on disk, between runs: verifying it, and removing what is no longer needed."""
 
+from pipeline.upkeep import parquet
 from pipeline.upkeep.compacting import PutTogether
 from pipeline.upkeep.erasing import (
     ErasurePlan,
@@ -23,6 +24,7 @@ __all__ = [
     "changing",
     "concerned",
     "forgetting",
+    "parquet",
     "people_named",
     "plan_erasure",
     "plan_pruning",

@@ -4,6 +4,7 @@
     refused runs    their parts, after a fortnight; the manifests stay, as evidence
     kept pages      that no run may go on from any more
     records         of runs that sealed nothing, after 400 days
+    parquet         folders of tables beyond the two newest
     snapshots       older than `keep_days`, if a later full run stands for all that they hold but their history
 
 Of what stays, small parts are put together (`compacting`). What goes of the snapshots, or moves, is first written down
@@ -24,6 +25,7 @@ from pipeline.durable import storing, sync
 from pipeline.model import run_order
 from pipeline.ops import runs
 from pipeline.settings import Storage
+from pipeline.upkeep import parquet
 from pipeline.upkeep.compacting import PutTogether, is_full, plan_compaction
 
 _YOUNGEST = timedelta(hours=48)
@@ -77,6 +79,7 @@ def plan_pruning(data_dir: Path, storage: Storage, now: datetime, *, resume_with
             *_of_parts(data_dir, parts),
             *_kept_pages(data_dir, now, resume_within_s),
             *_records(data_dir, now),
+            *_parquet(data_dir),
         ]
         together = _to_be_put_together(data_dir, begins_at)
     return Pruning(tuple(doomed), parts, begins_at, together)
@@ -203,6 +206,12 @@ def _records(data_dir: Path, now: datetime) -> list[Doomed]:
         for path in sorted((data_dir / "runs").glob("*"))
         if path.name not in sealed | known and not path.is_symlink() and now - _began(path.name) >= _RECORDS_KEPT
     ]
+
+
+def _parquet(data_dir: Path) -> list[Doomed]:
+    """Folders of Parquet beyond what readers have and had before."""
+    why = "neither what readers have nor what they had before"
+    return [Doomed(str(one.relative_to(data_dir)), "parquet", why, _size(one)) for one in parquet.left_over(data_dir)]
 
 
 def _began(run_id: str) -> datetime:

@@ -26,6 +26,7 @@ from pipeline.errors import PipelineError, StoredDataDamaged, VersionMismatch
 from pipeline.model import Checked, Finding, run_order
 from pipeline.ops import records, runs
 from pipeline.resources import Catalogue
+from pipeline.upkeep import parquet
 
 _FORMAT = 1
 
@@ -40,10 +41,11 @@ def verify(data_dir: Path, catalogue: Catalogue) -> Checked:
         stored = snapshot.verify(data_dir, catalogue)
         reports = records.verify(data_dir)
         found, count, size = _generations(data_dir, is_rebuildable=not any(one.is_damage for one in stored.findings))
+        beside, beside_count, beside_size = parquet.verify(data_dir)
     return Checked(
-        findings=(*stored.findings, *reports.findings, *found),
-        file_count=stored.file_count + reports.file_count + count,
-        size_bytes=stored.size_bytes + reports.size_bytes + size,
+        findings=(*stored.findings, *reports.findings, *found, *beside),
+        file_count=stored.file_count + reports.file_count + count + beside_count,
+        size_bytes=stored.size_bytes + reports.size_bytes + size + beside_size,
     )
 
 

@@ -83,6 +83,7 @@ def test_parquet_keeps_types_and_meaning(books, tmp_path):
     assert found.schema.field("gross_amount").type == pa.decimal128(18, 4)
     assert found.schema.field("gross_amount").metadata == {b"description": b"gross, in currency_code"}
     assert found.schema.metadata[b"description"] == b'One row a line; "gross" counts'
+    assert found.schema.metadata[b"run_id"] == FACTS["run_id"].encode()
     row = found.to_pylist()[0]
     assert row["gross_amount"] == Decimal(EXACT)
     assert row["spent_on"] == date(2026, 6, 30)
@@ -164,7 +165,7 @@ def peak_mb():
 
 def write(name, into):
     for form in ("csv", "parquet"):
-        export(connection, chosen(connection, [name]), Path(sys.argv[2]) / f"{into}-{form}", form, {})
+        export(connection, chosen(connection, [name]), Path(sys.argv[2]) / f"{into}-{form}", form, {"run_id": "x"})
 
 with opened(Path(sys.argv[1])) as connection:
     write("mart.small", "small")

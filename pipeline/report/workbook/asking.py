@@ -11,6 +11,7 @@ from pipeline.report.reading import MARTS, Connection, Table, quoted, row_count,
 
 ROWS_A_SHEET = 100_000
 CELLS_A_SHEET = 2_000_000
+_SAMPLE_ROWS = 2_000
 _CURRENCIES = 100  # that have a number format of their own on one sheet
 
 
@@ -19,7 +20,8 @@ class Sheet:
     """One mart and what its sheet shows of it.
 
     `currencies` has the column with the currency of each amount, `row_count` all rows of the mart, `limit` how many of
-    them are shown at most, in the order of `by`, a column that tells what is newest, or None.
+    them are shown at most, in the order of `by`, a column that tells what is newest, or None. `sample` asks for a few
+    rows, to tell how wide columns are.
     """
 
     table: Table
@@ -28,6 +30,7 @@ class Sheet:
     limit: int
     by: str | None
     query: str
+    sample: str
 
     @property
     def shown(self) -> int:
@@ -106,8 +109,12 @@ def _sheet(connection: Connection, table: Table, key: Sequence[str], currencies:
     by = when[0] if when and list(key) != when[:1] else None
     names = [one.name for one in table.columns]
     newest = [f"{quoted(by)} DESC NULLS LAST"] if by else []
-    rest = [quoted(name) for name in (key or names) if name != by]
-    order = ", ".join([*newest, *rest])
-    columns = ", ".join(map(quoted, names))
-    query = f"SELECT {columns} FROM {table.place} ORDER BY {order} LIMIT {limit}"  # noqa: S608 - quoted names
-    return Sheet(table, currencies, row_count(connection, table), limit, by, query)
+    order = ", ".join([*newest, *(quoted(name) for name in (key or names) if name != by)])
+    count = row_count(connection, table)
+    sample = f"SELECT {', '.join(map(quoted, names))} FROM {table.place}"  # noqa: S608 - quoted names
+    which = ""
+    if count > limit:  # what decides is sorted alone: whole rows of a large mart would not fit into memory
+        which = f" WHERE rowid IN (SELECT rowid FROM {table.place} ORDER BY {order} LIMIT {limit})"  # noqa: S608
+    return Sheet(
+        table, currencies, count, limit, by, f"{sample}{which} ORDER BY {order}", f"{sample} LIMIT {_SAMPLE_ROWS}"
+    )

@@ -152,9 +152,11 @@ def _note(column: Column, kind: Kind, zone: ZoneInfo) -> str:
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
 
-def pieces(connection: Connection, page: Page, zone: ZoneInfo, people: People | None) -> Iterator[list[list[Any]]]:
-    """The rows that a sheet shows, some at a time, column by column, as the text of cells."""
-    for some in rows(connection, page.sheet.query):
+def pieces(
+    connection: Connection, query: str, page: Page, zone: ZoneInfo, people: People | None
+) -> Iterator[list[list[Any]]]:
+    """Rows of a sheet, some at a time, column by column, as the text of cells."""
+    for some in rows(connection, query):
         for start in range(0, some.num_rows, _ROWS_AT_ONCE):
             part = some.slice(start, _ROWS_AT_ONCE)
             cells: list[list[Any]] = [

@@ -59,9 +59,8 @@ def _write(connection: Connection, target: Path, facts: ReportFacts, order: Sequ
     people = people_of(connection) if facts.mask_people else None
     pages = [page_of(connection, sheet) for sheet in sheets_of(connection, order)]
     frame = io.BytesIO()
-    _write_frame(
-        connection, frame, facts, pages, zone, [next(pieces(connection, one, zone, people), None) for one in pages]
-    )
+    samples = [next(pieces(connection, one.sheet.sample, one, zone, people), None) for one in pages]
+    _write_frame(connection, frame, facts, pages, zone, samples)
     sheets = {f"xl/worksheets/sheet{number}.xml": page for number, page in enumerate(pages, 2)}
     with ZipFile(frame) as source, ZipFile(target, "w", ZIP_DEFLATED, compresslevel=_COMPRESSION) as book:
         # Shared texts come last: the cover's say what did not fit into the sheets.
@@ -70,7 +69,7 @@ def _write(connection: Connection, target: Path, facts: ReportFacts, order: Sequ
             if entry.filename in sheets:
                 page = sheets[entry.filename]
                 page.seen = Seen()
-                some = filled(text.decode(), page, pieces(connection, page, zone, people))
+                some = filled(text.decode(), page, pieces(connection, page.sheet.query, page, zone, people))
                 with book.open(entry.filename, "w", force_zip64=True) as file:
                     for piece in _together(some):
                         file.write(piece)
