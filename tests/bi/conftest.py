@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sandbox_site import TOKEN_VARIABLE, site_of
 
+import pipeline.nightly
+from pipeline.sandbox import Running, SandboxSettings, in_thread
 from tests.environments import ROOT, environment
 
 
@@ -19,3 +22,12 @@ def interpreter() -> Callable[..., Path]:
         return environment(ROOT / ".bi" / name, *locks, options=options)
 
     return find
+
+
+@pytest.fixture(scope="module")
+def books(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
+    """A source, and the data folder of a site with one published night."""
+    data_dir = tmp_path_factory.mktemp("site") / "data"
+    with in_thread(SandboxSettings(state_dir=authority, claims=200)) as running:
+        pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
+        yield running, data_dir

@@ -16,7 +16,6 @@ from superset_server import USER, Superset, superset
 import pipeline
 import pipeline.nightly
 from pipeline.ops.runs import pointer_of
-from pipeline.sandbox import Running, SandboxSettings, in_thread
 
 pytest.importorskip("playwright", reason="Playwright is not installed: see `make test-bi`")
 
@@ -39,15 +38,6 @@ _GROSS = {
     "aggregate": "SUM",
     "label": "Gross",
 }
-
-
-@pytest.fixture(scope="module")
-def books(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
-    """A source, and the data folder of a site with one published night."""
-    data_dir = tmp_path_factory.mktemp("site") / "data"
-    with in_thread(SandboxSettings(state_dir=authority, claims=200)) as running:
-        pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
-        yield running, data_dir
 
 
 @pytest.fixture(scope="module")
