@@ -52,7 +52,7 @@ soak: $(VENV)/dev-ready ## the long forms of the tests: kills, system calls, his
 test-browser: $(VENV)/browser-ready ## the token page in a real browser (Debian's chromium)
 	@$(BIN)/python -m pytest tests/browser
 
-test-bi: $(VENV)/browser-ready ## dbt, Superset, marimo and Streamlit at a published warehouse; some 15 minutes, 1 GB at first
+test-bi: $(VENV)/browser-ready ## dbt, Superset, marimo and Streamlit at a published warehouse; some 15 minutes, 2 GB of disk
 	@$(BIN)/python -m pytest tests/bi
 
 test-office: $(VENV)/dev-ready ## the workbook in LibreOffice (Debian's, without windows)
