@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -178,6 +178,8 @@ def test_what_approvers_waited(made):
         ("d", 1, "x", None, False),
         ("d", 2, "y", None, True),
     ]
+    (waits_since,) = marts("SELECT previous_at FROM mart.approval WHERE approver_id = 'y'")
+    assert waits_since == (datetime(2026, 9, 30, tzinfo=UTC),)
     assert marts("SELECT document_id, waits_for_name FROM mart.open_item ORDER BY 1") == [("c", None), ("d", "Y")]
     asked = "SELECT approver_id, measured_count, median_hours FROM mart.approval_time WHERE measure = 'waited'"
     assert marts(f"{asked} ORDER BY 1") == [("a", 1, 6.0), ("b", 1, 4.0)]
