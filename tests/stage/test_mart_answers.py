@@ -110,6 +110,8 @@ def test_suspects_share_what_the_rule_says(made):
         expense("e2", 25, on="d"),
         expense("e3", 25, transaction_date="2026-10-03T00:00:00Z"),
         expense("e4", 25, is_personal=True),
+        claim("r", "Rejected"),
+        expense("e7", 25, on="r"),
         expense("e5", 0),
         expense("e6", 0),
     )
@@ -201,4 +203,42 @@ def test_restatements_name_their_document(made):
     asked = "SELECT document_type, document_id, claimant_name, finalised_on, record_key, value_before, value_after"
     assert marts(f"{asked} FROM mart.restatement") == [
         ("claim", "c", "Someone", date(2026, 10, 5), "1 / c / e", "1.0000", "2.0000")
+    ]
+
+
+def test_equal_times_count_each(made):
+    """Median and 90th percentile lie between what was measured, in proportion."""
+    at = "2026-10-01T{:02}:00:00Z"
+    marts = made(
+        *(claim(key, approved_date=at.format(hour)) for key, hour in {"a": 2, "b": 2, "c": 4, "d": 12}.items())
+    )
+    asked = "SELECT measured_count, median_hours, p90_hours, longest_hours FROM mart.approval_time"
+    assert marts(asked) == [(4, 3.0, 9.6, 12.0)]
+
+
+def test_a_line_without_its_converted_amount_is_a_gap(made):
+    """It would be missing in every sum by the claim's currency."""
+    marts = made(claim(), expense("e1"), row("expense", company_id="1", claim_id="c", id="e2", **money(5)))
+    asked = "SELECT gap, gross_amount FROM mart.coding_gap WHERE line_id = 'e2' AND gap LIKE '%amount%'"
+    assert marts(asked) == [("line_without_converted_amount", 5)]
+
+
+def test_how_fresh_a_resource_is(made):
+    """By the newest run, and by the last that read it at all, and in full."""
+    runs = {"r1": ("full", "2026-11-20"), "r2": ("incremental", "2026-11-21"), "r3": ("kept", "2026-11-22")}
+    marts = made(
+        "DELETE FROM meta.run; DELETE FROM meta.run_resource",
+        *(
+            f"INSERT INTO meta.run (run_id, data_as_at) VALUES ('{run}', '{day}T00:00:00Z'); "
+            f"INSERT INTO meta.run_resource (run_id, resource, mode, row_count) VALUES ('{run}', 'claim', '{mode}', 1)"
+            for run, (mode, day) in runs.items()
+        ),
+        "UPDATE meta.snapshot_info SET run_id = 'r3', data_as_at = '2026-11-22T00:00:00Z'",
+        claim(updated_date="2026-11-21T18:00:00Z"),
+        "INSERT INTO meta.quarantine (run_id, resource) VALUES ('r1', 'claim'), ('r2', 'claim')",
+        "UPDATE meta.quarantine SET deleted_at = '2026-11-21T00:00:00Z' WHERE run_id = 'r1'",
+    )
+    asked = "SELECT mode, last_read_at, last_full_at, hours_since_full, hours_since_change, quarantined_count"
+    assert marts(f"{asked} FROM mart.freshness") == [
+        ("kept", datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC), 48.0, 6.0, 1)
     ]
