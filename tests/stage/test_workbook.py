@@ -13,6 +13,7 @@ import pytest
 from mart_books import AWKWARD, EXACT, HOSTILE, RUN_ID, made, opened
 from openpyxl import load_workbook
 
+from pipeline.marts import all_marts, for_readers
 from pipeline.report.values import ReportFacts
 from pipeline.report.workbook import asking, write_workbook
 
@@ -259,3 +260,10 @@ def test_a_workbook_that_fails_leaves_the_one_before(books, tmp_path, monkeypatc
         written(books, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["prospend.xlsx"]
     assert (tmp_path / "prospend.xlsx").read_text() == "the one before"
+
+
+def test_answers_come_before_facts_and_what_these_point_to():
+    """Every mart is named once, in the order in which people read them."""
+    order = for_readers()
+    assert sorted(order) == sorted(mart.name for mart in all_marts())
+    assert order.index("spend_month") < order.index("spend_line") < order.index("calendar")

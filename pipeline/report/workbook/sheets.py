@@ -129,7 +129,7 @@ def _write_about(to: Any, about: str, how: Any, widths: list[float]) -> None:
     if last:
         to.merge_range(1, 0, 1, last, "", how)
     to.write_string(1, 0, about, how)
-    lines = -(-len(about) // int(sum(widths[: last + 1]) * 1.1))
+    lines = -(-len(about) // int(sum(widths[: last + 1]) * 1.25))
     to.set_row(1, 14 * max(1, lines) + 2)
 
 
