@@ -84,6 +84,9 @@ lineage: $(VENV)/dev-ready ## after a change of a mart: where its columns come f
 	@$(BIN)/python -m tests.lineage
 	@$(BIN)/prospend dictionary --catalogue-only --output docs/data-dictionary.md
 
+bench-memory: $(VENV)/dev-ready ## memory of reading 100,000 to 10,000,000 records; half an hour
+	@$(BIN)/python -m tests.bench.memory
+
 lock: $(VENV)/dev-ready ## lock what pyproject.toml asks for; UPGRADE=--upgrade takes the newest
 	@sh scripts/lock $(BIN) $(UPGRADE)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -75,25 +76,29 @@ class Longest:
     """Walks that wait for their next page, those with most pages left first; of equal ones, whoever came first."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, OpenWalk]] = []
-        self._count = 0
+        self._long: list[tuple[float, int, OpenWalk]] = []  # a heap
+        self._short: deque[OpenWalk] = deque()  # one page left: most walks, and they need no order
+        self._came = 0
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._long) + len(self._short)
 
     @property
     def most_left(self) -> float:
         """How many pages the first one has left; 0 if none waits."""
-        return -self._heap[0][0] if self._heap else 0.0
+        return -self._long[0][0] if self._long else float(bool(self._short))
 
     def put(self, walk: OpenWalk, pages_left: float) -> None:
         """One more waits."""
-        self._count += 1
-        heapq.heappush(self._heap, (-pages_left, self._count, walk))
+        if pages_left <= 1:
+            self._short.append(walk)
+        else:
+            self._came += 1
+            heapq.heappush(self._long, (-pages_left, self._came, walk))
 
     def take(self) -> OpenWalk:
         """The first one, which does not wait any more."""
-        return heapq.heappop(self._heap)[2]
+        return heapq.heappop(self._long)[2] if self._long else self._short.popleft()
 
 
 class Frontier:
@@ -103,6 +108,7 @@ class Frontier:
         """`depths` are how many parents a walk can have."""
         # Walks whose rows have children, by how many parents they have, the most first.
         self._lists: dict[int, Longest] = {depth: Longest() for depth in sorted(set(depths), reverse=True)}
+        self._levels = tuple(self._lists.values())
         self._leaves = Longest()  # walks whose rows have none
         self._under_way = 0
         self._ahead: OpenWalk | None = None
@@ -161,11 +167,11 @@ class Frontier:
         from above is asked for in time, while what is left below still keeps all workers busy. A walk without children
         goes before parents if it has more pages left: it would go on when all else is read.
         """
-        parents = [lists for lists in self._lists.values() if lists]
+        parents = [lists for lists in self._levels if lists]
         are_many = len(self._leaves) >= _WAITING_CHILDREN
         if not parents or are_many or self._leaves.most_left > parents[0].most_left:
             return self._leaves.take() if self._leaves else None
-        if self._ahead is None and len(parents[0]) < self._workers and len(parents) > 1:
+        if self._ahead is None and len(parents) > 1 and len(parents[0]) < self._workers:
             self._ahead = parents[-1].take()
             return self._ahead
         return parents[0].take()

@@ -288,8 +288,7 @@ class Extraction:
         is_list = walk.purpose == "main" and not walk.is_further and self.is_incremental_list(walk.resource)
         if is_list and walk.progress.pages > 1:
             self.long_walks[walk.resource.name, walk.walk.context, walk.walk.params] = walk
-        missing = set(self.scope.companies or ()) - self.companies
-        if walk.resource.parent is None and missing:
+        if walk.resource.parent is None and (missing := set(self.scope.companies or ()) - self.companies):
             raise ConfigError(
                 f"the token sees no company {', '.join(sorted(missing))}; it sees {', '.join(sorted(self.companies))}",
                 where="site.companies",

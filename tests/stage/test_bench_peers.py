@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
-from tests.bench.peers.books import LISTS, open_books
+from pipeline.resources import parse_catalogue
+from tests.bench.memory import repeated
+from tests.bench.peers.books import LISTS, catalogue_text, open_books
 from tests.bench.peers.field import BY_NAME
 from tests.bench.peers.turns import Cell, take_turn
 
@@ -29,3 +31,11 @@ def test_what_was_served_is_found_again(books, tmp_path, name, amounts):
     assert turn.amounts.startswith(amounts)
     assert turn.requests >= len(list(books.bodies.iterdir()))
     assert turn.usage.cpu_s > 0 < turn.usage.peak_mb
+
+
+def test_lists_under_other_names_are_lists_of_their_own():
+    """Three times as many records as the books hold: the same paths, other tables."""
+    catalogue = parse_catalogue(repeated(catalogue_text(), 3), "the bench")
+    assert set(catalogue.names) == {"company", *LISTS, *(f"{name}_{n}" for name in LISTS for n in (2, 3))}
+    for name in LISTS:
+        assert catalogue[f"{name}_3"].path == catalogue[name].path
