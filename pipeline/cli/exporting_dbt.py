@@ -46,10 +46,11 @@ def dbt(
     with closing(warehouse.connect(pointer)) as connection, warehouse.asking("export dbt"):
         info = warehouse.snapshot_info(connection)
         found = Dictionary(described(connection), info.site, info.run_id)
+    users = project(str(pointer.absolute()), has_marts=bool(found.of_schema("mart")))
     with storing(f"export dbt · {folder}"):
         written = [
             path
-            for files, is_replaced in ((sources(found), force), (project(str(pointer.absolute())), False))
+            for files, is_replaced in ((sources(found), force), (users, False))
             for path, text in files.items()
             if _written(folder / path, text, is_replaced=is_replaced)
         ]

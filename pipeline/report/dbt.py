@@ -108,16 +108,22 @@ def sources(dictionary: Dictionary) -> dict[str, str]:
     return files
 
 
-def project(warehouse: str) -> dict[str, str]:
-    """The files that are the user's once they stand, by path; `warehouse` is the way to the published file."""
+def project(warehouse: str, *, has_marts: bool) -> dict[str, str]:
+    """The files that are the user's once they stand, by path; `warehouse` is the way to the published file.
+
+    The example models read marts: a site that has none gets none of them.
+    """
+    models = {
+        "models/spend_by_division.sql": _SPEND,
+        "models/payables_by_supplier.sql": _PAYABLES,
+        "models/models.yml": _MODELS,
+    }
     return {
         "dbt_project.yml": _PROJECT,
         "profiles.yml": _PROFILES.format(warehouse=_jinja_text(warehouse)),
         ".gitignore": _IGNORED,
         "README.md": _README,
-        "models/spend_by_division.sql": _SPEND,
-        "models/payables_by_supplier.sql": _PAYABLES,
-        "models/models.yml": _MODELS,
+        **(models if has_marts else {}),
     }
 
 

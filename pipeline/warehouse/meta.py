@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -116,9 +116,8 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], mar
             is_key, values = column.name in table.key, list(column.values) or None
             facts.append((False, table.name, column.name, is_key, column.currency, *_sources(own), values))
     for mart in marts:
-        made_of = lineage().get(mart.name, {})
         for name, _ in mart.columns:
-            own = [sources[place] for place in map(_place, made_of.get(name, ())) if place in sources]
+            own = fields_behind(mart, name, sources)
             facts.append((True, mart.name, name, name in mart.grain, mart.currency_of.get(name), *_sources(own), None))
     texts, text = pa.list_(pa.string()), pa.string()
     types = [pa.bool_(), text, text, pa.bool_(), text, texts, text, texts]
@@ -129,9 +128,11 @@ def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], mar
     connection.unregister("facts")
 
 
-def _place(name: str) -> tuple[str, str]:
-    table, _, column = name.partition(".")
-    return table, column
+def fields_behind(mart: Mart, column: str, sources: Mapping[tuple[str, str], SourceField]) -> list[SourceField]:
+    """The fields of the API that a mart's column is made of; `sources` has those of every column of `prospend`."""
+    ends = lineage().get(mart.name, {}).get(column, ())
+    places = ((table, end) for table, _, end in (name.partition(".") for name in ends))
+    return [sources[place] for place in places if place in sources]
 
 
 def _sources(fields: Sequence[SourceField]) -> tuple[list[str], str | None]:

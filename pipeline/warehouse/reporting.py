@@ -18,7 +18,7 @@ import duckdb
 from pipeline.marts import Mart, MartFinding, MartTest, Reporting, all_marts
 from pipeline.model import Blamed
 from pipeline.resources import read_catalogue
-from pipeline.tables import Table, all_tables
+from pipeline.tables import Table, all_tables, source_fields
 from pipeline.warehouse import meta
 from pipeline.warehouse.building import open_to_write
 from pipeline.warehouse.faults import working
@@ -119,8 +119,17 @@ def _make(connection: duckdb.DuckDBPyConnection, mart: Mart) -> None:
     if found != described:
         wrong = sorted(set(found) ^ set(described)) or ["their order"]
         raise ValueError(f"mart {mart.name}: its SELECT and its description differ in {', '.join(wrong)}")
-    comments = (f"COMMENT ON COLUMN {place}.{quoted(column)} IS {literal(about)};" for column, about in mart.columns)
+    comments = (f"COMMENT ON COLUMN {place}.{quoted(column)} IS {literal(about)};" for column, about in _meanings(mart))
     connection.execute("\n".join([f"COMMENT ON TABLE {place} IS {literal(mart.about)};", *comments])).fetchall()
+
+
+def _meanings(mart: Mart) -> Iterator[tuple[str, str]]:
+    """What each column means, and that it rests on inferred fields alone, where the mart does not say so as a whole."""
+    sources = source_fields(all_tables(read_catalogue(None)))
+    for column, about in mart.columns:
+        fields = meta.fields_behind(mart, column, sources) if mart.is_documented else []
+        is_inferred = bool(fields) and not any(field.is_documented for field in fields)
+        yield column, about + (" (inferred field: may be missing)" if is_inferred else "")
 
 
 def _test(connection: duckdb.DuckDBPyConnection, mart: Mart, test: MartTest) -> MartFinding:

@@ -73,10 +73,19 @@ def test_tests_follow_from_keys_values_and_links():
 
 def test_the_users_files_parse_and_name_the_warehouse():
     """A path may hold what YAML and Jinja would read otherwise."""
-    files = project('/srv/it\'s "here"/back\\slash/w.duckdb')
+    files = project('/srv/it\'s "here"/back\\slash/w.duckdb', has_marts=True)
     (attached,) = yaml.safe_load(files["profiles.yml"])["prospend"]["outputs"]["local"]["attach"]
     (default,) = re.findall(r"\{\{ env_var\('PROSPEND_WAREHOUSE', ('.*')\) \}\}", attached["path"])
     assert default == r"""'/srv/it\'s "here"/back\\slash/w.duckdb'"""
     assert attached["read_only"] is True
     assert attached["alias"] == "prospend"
     assert yaml.safe_load(files["dbt_project.yml"])["profile"] in yaml.safe_load(files["profiles.yml"])
+
+
+def test_a_site_without_marts_gets_no_models_over_them():
+    """Every source that a model names is among the sources."""
+    dictionary = books("plain")
+    assert any("source('mart'" in text for text in project("w.duckdb", has_marts=True).values())
+    without = Dictionary(dictionary.of_schema("prospend"))
+    files = sources(without) | project("w.duckdb", has_marts=False)
+    assert not any("source('mart'" in text for path, text in files.items() if path.startswith("models/"))

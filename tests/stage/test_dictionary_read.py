@@ -9,6 +9,7 @@ from warehouse_parts import catalogue
 from pipeline import warehouse
 from pipeline.errors import VersionMismatch
 from pipeline.report.dictionary import described
+from pipeline.resources import read_catalogue
 
 
 def test_a_warehouse_of_an_earlier_version_is_refused_with_what_to_do():
@@ -34,3 +35,12 @@ def test_a_sites_own_catalogue_is_told():
     assert (order.sources, order.evidence) == (("claim.order",), "documented")
     (created,) = [column for column in tables["mart.spend_line"].columns if column.name == "created_on"]
     assert (created.sources, created.evidence) == ((), None)
+
+
+def test_what_rests_on_inferred_fields_alone_says_so_in_its_comment():
+    """Of a mart that does not say so as a whole; a value that one documented field can give does not."""
+    with warehouse.blank(read_catalogue()) as connection:
+        (document,) = [table for table in described(connection) if table.full_name == "mart.document"]
+    about = {column.name: column.about for column in document.columns}
+    assert about["division_id"].endswith("(inferred field: may be missing)")
+    assert "inferred" not in about["created_on"] + about["status"]
