@@ -94,4 +94,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser test-bi test-office fmt lint types check bench bench-parts bench-peers lineage lock clean
+.PHONY: help install demo run test test-pure soak test-browser test-bi test-office fmt lint types check bench bench-parts bench-memory bench-peers lineage lock clean
