@@ -6,6 +6,7 @@ import gzip
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -35,6 +36,8 @@ def contents_of(path: Path, by: duckdb.DuckDBPyConnection | None = None) -> Iter
     yield "bytes", raw
     if raw.startswith(_GZIP):
         yield from _unzipped(raw)
+    elif path.name == "pages.kept":
+        yield from _kept_pages(raw)
     elif raw.startswith(_ZIP):
         yield from _members(path)
     elif raw.startswith(_PARQUET) and raw.endswith(_PARQUET):
@@ -48,6 +51,15 @@ def _unzipped(raw: bytes) -> Iterator[tuple[str, bytes]]:
         yield "gzip", gzip.decompress(raw)
     except (EOFError, OSError, zlib.error):  # cut or spoiled on purpose: as much as can be had
         yield "gzip", zlib.decompressobj(wbits=31).decompress(raw)
+
+
+def _kept_pages(raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """The pages in it that came in gzip, and are kept so."""
+    place = raw.find(_GZIP)
+    while place >= 0:
+        with suppress(zlib.error):  # the same two bytes elsewhere
+            yield f"page at {place}", zlib.decompressobj(wbits=31).decompress(raw[place:])
+        place = raw.find(_GZIP, place + 1)
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
