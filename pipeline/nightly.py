@@ -1,6 +1,6 @@
 """One night, top to bottom: the only file that knows the order of the stages.
 
-    plan -> extract (with decode) -> place the parts -> load -> marts -> check -> seal -> publish -> record
+    plan -> extract (with decode) -> place the parts -> load -> marts -> check -> seal -> publish -> record -> report
 
 Whatever fails, the earlier warehouse stays published, what the run staged is removed, and the run leaves a record.
 """
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from pipeline import auth, checks, earlier, upkeep, warehouse
+from pipeline import auth, checks, earlier, reports, upkeep, warehouse
 from pipeline.account import Achieved, reading_of, report_of
 from pipeline.auth import Secret
 from pipeline.durable import make_folder, os_failure, room_at, storing
@@ -40,6 +40,7 @@ from pipeline.model import (
     Observe,
     Outcome,
     ReadingPlanned,
+    ReportFailed,
     RunReport,
     StageBegan,
     SurroundingsIgnored,
@@ -303,5 +304,26 @@ def _record(night: Night, report: RunReport, on_report: Callable[[RunReport], No
         if report.outcome == "published":
             state = "the new warehouse is published; only the record of the run is missing"
             raise error.filled_in(state=state) from None
+    if report.outcome == "published":
+        report = _with_what_people_read(night, report)
     on_report(report)
     return report
+
+
+def _with_what_people_read(night: Night, report: RunReport) -> RunReport:
+    """Page and workbook are written. Published is published: where they cannot be, the run only tells so."""
+    night.observe(StageBegan("report"))
+    expires_at = report.token.expires_at if report.token else None
+    try:
+        written = reports.write(
+            night.data_dir,
+            night.settings.report,
+            written_at=night.world.clock(),
+            token_expires_at=expires_at,
+        )
+    except Exception as error:  # noqa: BLE001 - a bug in a report takes no night from its readers
+        is_ours = isinstance(error, PipelineError)
+        night.observe(ReportFailed(str(error) if is_ours else f"a bug: {type(error).__name__}"))
+        return report
+    page, workbook = (written.page, written.workbook) if written else (None, None)
+    return replace(report, page=str(page) if page else None, workbook=str(workbook) if workbook else None)

@@ -77,6 +77,7 @@ def site_file(sandbox: Running, tmp_path: Path) -> Path:
     path.write_text(
         f'[site]\nname = "test"\nbase_url = "{sandbox.base_url}"\n[api]\nca_file = "{sandbox.ca_file}"\n'
         f'[token]\nfile = "{token}"\n[storage]\ndata_dir = "data"\n'
+        "[report]\npage = false\nworkbook = false\n"  # tests of reports ask for them: each takes a second
     )
     return path
 

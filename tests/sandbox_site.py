@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.sandbox import Running
-from pipeline.settings import Api, Settings, Site, Storage, Token
+from pipeline.settings import Api, Report, Settings, Site, Storage, Token
 
 TOKEN_VARIABLE = "PROSPEND_TEST_TOKEN"
 
@@ -17,4 +17,5 @@ def site_of(sandbox: Running, data_dir: Path, **api: object) -> Settings:
         token=Token(env=TOKEN_VARIABLE),
         storage=Storage(data_dir=data_dir),
         api=Api(ca_file=sandbox.ca_file, **api),
+        report=Report(page=False, workbook=False),  # tests of reports ask for them: each takes a second
     )

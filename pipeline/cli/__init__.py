@@ -22,6 +22,7 @@ from pipeline.cli.exporting import export
 from pipeline.cli.exporting_dbt import dbt
 from pipeline.cli.first_day import doctor, init
 from pipeline.cli.generations import rebuild, rollback
+from pipeline.cli.reporting import report
 from pipeline.cli.sandbox import sandbox
 from pipeline.cli.scheduling import schedule
 from pipeline.cli.text import visible
@@ -39,6 +40,7 @@ Examples:
   prospend plan                      what that run would read and cost
   prospend query "SELECT status, count(*) FROM prospend.claim GROUP BY status"
   prospend status                    last runs and the age of the data
+  prospend report                    the page and the workbook again
   prospend verify                    read every stored byte and compare it with what was written
   prospend prune --dry-run           what is no longer needed, and how many bytes it takes
   prospend export csv /tmp/marts     every mart as a file
@@ -57,7 +59,7 @@ def prospend() -> None:
 
 
 _COMMANDS = (
-    *(demo, init, doctor, run, plan, query, status, dictionary, export, schedule),
+    *(demo, init, doctor, run, plan, query, status, report, dictionary, export, schedule),
     *(verify, rebuild, rollback, prune, erase, token, sandbox),
 )
 for command in _COMMANDS:

@@ -137,6 +137,7 @@ def _show_queries(data: Path) -> None:
     shown_data = data.relative_to(here) if data.is_relative_to(here) else data
     click.echo(
         f"\nYours to explore:\n"
+        f"  open {shown_data}/reports/latest/index.html in your browser, and prospend.xlsx beside it\n"
         f'  {_own_name()} query --data {shown_data} "FROM meta.data_dictionary LIMIT 20"\n'
         f"  {_own_name()} status --data {shown_data}\n"
         f"  or open {shown_data}/warehouse.duckdb, read-only, with any tool that speaks DuckDB"
@@ -218,5 +219,6 @@ def _summary(report: RunReport) -> str:
         ),
         *(f"  note: {visible(check.detail)} ({check.name})" for check in report.checks if not check.passed),
         f"  readers open {pointer_of(Path(report.warehouse or '').parent.parent)}",
+        *(f"  {'page' if one == report.page else 'workbook'}: {one}" for one in (report.page, report.workbook) if one),
     ]
     return "\n".join(lines)

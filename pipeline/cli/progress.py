@@ -20,12 +20,15 @@ from pipeline.model import (
     PageRead,
     QuarantineLeft,
     ReadingPlanned,
+    ReportFailed,
     StageBegan,
     SurroundingsIgnored,
     TokenAgeing,
 )
 
-Notice = EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded | NotTold
+Notice = (
+    EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded | NotTold | ReportFailed
+)
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -34,6 +37,7 @@ _STAGES = {
     "marts": "making the reporting tables",
     "check": "checking",
     "publish": "publishing",
+    "report": "writing page and workbook",
 }
 
 
@@ -116,8 +120,8 @@ def _live() -> Iterator[Observe]:
 
 
 def _quietly(event: Event) -> None:
-    """Cron mails what is printed: a milestone of the token's age, each only once, and who could not be told."""
-    if isinstance(event, NotTold) or (isinstance(event, TokenAgeing) and event.is_new):
+    """Cron mails what is printed: each milestone of the token's age once, a missing report, who could not be told."""
+    if isinstance(event, NotTold | ReportFailed) or (isinstance(event, TokenAgeing) and event.is_new):
         _say(_notice(event))
 
 
@@ -131,6 +135,8 @@ def _notice(event: Notice) -> str:
         return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
     if isinstance(event, NotTold):
         return f"not told: {event.what}; the next run tries again"
+    if isinstance(event, ReportFailed):
+        return f"published, but page and workbook could not be written: {event.what}; then run `prospend report`"
     if isinstance(event, TokenAgeing):
         return f"{event.warning}; `prospend token show --renewal` tells how"
     how = "did not finish" if event.was_killed else "stopped early"

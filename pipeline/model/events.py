@@ -27,7 +27,7 @@ class ReadingPlanned:
 class StageBegan:
     """A stage of the run begins: for progress displays."""
 
-    stage: Literal["extract", "seal", "load", "marts", "check", "publish"]
+    stage: Literal["extract", "seal", "load", "marts", "check", "publish", "report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,13 @@ class NotTold:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReportFailed:
+    """The run has published, and page and workbook could not be written: those of an earlier run stay."""
+
+    what: str
+
+
 Event = (
     PageRead
     | ReadingPlanned
@@ -90,5 +97,6 @@ Event = (
     | QuarantineLeft
     | ErasureEnded
     | NotTold
+    | ReportFailed
 )
 Observe = Callable[[Event], None]

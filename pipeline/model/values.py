@@ -312,7 +312,10 @@ Outcome = Literal["published", "refused", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The result of a run, as `run --json` prints it; `calls_used` is None of one that ended without a word."""
+    """The result of a run, as `run --json` prints it; `calls_used` is None of one that ended without a word.
+
+    `page` and `workbook` are where people read of it; None for a run that wrote none, and in its record.
+    """
 
     run_id: str
     outcome: Outcome
@@ -326,6 +329,8 @@ class RunReport:
     checks: tuple[CheckResult, ...] = ()
     error: ErrorLines | None = None
     token: TokenState | None = None
+    page: str | None = None
+    workbook: str | None = None
 
 
 def run_order(run_id: str) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import snapshot, upkeep, warehouse
+from pipeline import reports, snapshot, upkeep, warehouse
 from pipeline.decode import Erased
 from pipeline.durable import sha256_of, storing, sync
 from pipeline.errors import ConfigError, PipelineError, StoredDataDamaged
@@ -143,6 +143,7 @@ def _forgotten(
         upkeep.parquet.follow(data_dir, is_alone=True)
     else:
         upkeep.parquet.remove(data_dir)
+    reports.remove(data_dir)
     _refuse_remains(data_dir, catalogue, erased)
     proof = _proof(data_dir, names, now, found)
     snapshot.record_done(data_dir, names, proof)

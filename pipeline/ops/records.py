@@ -36,6 +36,7 @@ def document_of(report: RunReport) -> dict[str, Any]:
         ],
         "error": asdict(report.error) if report.error else None,
         "token": token_document(report.token) if report.token else None,
+        "report": {"page": report.page, "workbook": report.workbook} if report.page or report.workbook else None,
     }
 
 

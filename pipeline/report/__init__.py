@@ -1,1 +1,5 @@
-"""What people read: frames for programs, later charts, pages and workbooks. pandas lives here."""
+"""What people read: frames for programs, the page, the workbook, exports. pandas lives here."""
+
+from pipeline.report.values import ReportFacts
+
+__all__ = ["ReportFacts"]

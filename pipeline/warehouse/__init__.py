@@ -32,7 +32,7 @@ from pipeline.warehouse.publishing import (
     refuse_logs,
 )
 from pipeline.warehouse.read import Answer, DuckDB, asking, connect, query, snapshot_info, table_rows, timezone
-from pipeline.warehouse.reporting import make_marts
+from pipeline.warehouse.reporting import has_marts, make_marts
 from pipeline.warehouse.returning import rollback
 from pipeline.warehouse.values import Built, Changes, Generation, Parts, RunFacts, RunParts, SnapshotInfo
 
@@ -66,6 +66,7 @@ __all__ = [
     "finish_switch",
     "fits",
     "generations",
+    "has_marts",
     "keys_with",
     "known_fingerprints",
     "make_marts",

@@ -35,5 +35,6 @@ def blank(resources: Iterable[Resource]) -> Iterator[duckdb.DuckDBPyConnection]:
     with closing(duckdb.connect(config=HARDENED)) as connection:
         connection.execute("SET TimeZone = 'UTC'").fetchall()
         layout.create(connection, tables)
-        meta.describe(connection, tables, create(connection, _REPORTING))
+        meta.describe(connection, tables)
+        meta.describe_marts(connection, tables, create(connection, _REPORTING))
         yield connection

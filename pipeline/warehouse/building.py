@@ -202,7 +202,7 @@ def _fold(
     connection.execute("BEGIN").fetchall()
     if is_new:
         layout.create(connection, tables)
-        meta.describe(connection, tables, ())
+        meta.describe(connection, tables)
     fit_now, lost = 0, Counter[str]()
     for given in runs:
         run = with_what_fits_now(given, spill)

@@ -22,7 +22,7 @@ from pipeline.warehouse.text import fixed, instant
 from pipeline.warehouse.values import RunParts
 
 _TOTAL = "run_id place resource table_name column_name currency value_count total"
-_DICTIONARY = "is_mart table_name column_name is_key currency_column source_fields evidence known_values"
+_DICTIONARY = "table_name column_name is_key currency_column source_fields evidence known_values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +105,41 @@ def show(connection: duckdb.DuckDBPyConnection, run: RunParts, layout_sha256: st
     )
 
 
-def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], marts: Iterable[Mart]) -> None:
-    """`meta.data_dictionary` lists every table and column of the file. Called last, when all of them stand."""
+def describe(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+    """`meta.data_dictionary` lists every table and column of the file but the marts; called when all of them stand."""
     tables = tuple(tables)
     sources = source_fields(tables)
-    facts: list[tuple[object, ...]] = []
+    facts = []
     for table in tables:
         for column in table.columns:
             own = [source] if (source := sources.get((table.name, column.name))) else []
             is_key, values = column.name in table.key, list(column.values) or None
-            facts.append((False, table.name, column.name, is_key, column.currency, *_sources(own), values))
+            facts.append((table.name, column.name, is_key, column.currency, *_sources(own), values))
+    _describe(connection, ("prospend", "past", "history", "meta"), facts)
+
+
+def describe_marts(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], marts: Iterable[Mart]) -> None:
+    """`meta.data_dictionary` lists every mart and its columns, and no mart that is not there any more."""
+    sources = source_fields(tuple(tables))
+    facts = []
     for mart in marts:
         for name, _ in mart.columns:
             own = fields_behind(mart, name, sources)
-            facts.append((True, mart.name, name, name in mart.grain, mart.currency_of.get(name), *_sources(own), None))
+            facts.append((mart.name, name, name in mart.grain, mart.currency_of.get(name), *_sources(own), None))
+    _describe(connection, ("mart",), facts)
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, schemas: Sequence[str], facts: Sequence[tuple[object, ...]]
+) -> None:
+    """What the dictionary says of some schemas is what stands in them, and what is known of it beside."""
     texts, text = pa.list_(pa.string()), pa.string()
-    types = [pa.bool_(), text, text, pa.bool_(), text, texts, text, texts]
-    arrays = [pa.array(values, kind) for values, kind in zip(zip(*facts, strict=True), types, strict=True)]
-    connection.execute("DELETE FROM meta.data_dictionary").fetchall()
+    types = [text, text, pa.bool_(), text, texts, text, texts]
+    columns = zip(*facts, strict=True) if facts else [()] * len(types)
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+    connection.execute("DELETE FROM meta.data_dictionary WHERE list_contains(?, schema_name)", [schemas]).fetchall()
     connection.register("facts", pa.table(arrays, names=_DICTIONARY.split()))
-    connection.execute(fixed("data_dictionary")).fetchall()
+    connection.execute(fixed("data_dictionary"), {"schemas": schemas}).fetchall()
     connection.unregister("facts")
 
 

@@ -61,7 +61,7 @@ def make_marts(
         with closing(open_to_write(built.path, temp_dir)) as connection:
             connection.execute("BEGIN").fetchall()
             marts = create(connection, reporting) if reporting is not None else ()
-            meta.describe(connection, tables, marts)
+            meta.describe_marts(connection, tables, marts)
             found = tuple(_test(connection, mart, test) for mart in marts for test in mart.tests)
             connection.execute("COMMIT").fetchall()
             return found
@@ -75,6 +75,12 @@ def create(connection: duckdb.DuckDBPyConnection, reporting: Reporting) -> tuple
         with working(f"mart {mart.name}"):
             _make(connection, mart)
     return all_marts()
+
+
+def has_marts(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a file holds marts."""
+    ((count,),) = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE schema_name = ?", [MART]).fetchall()
+    return bool(count)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, reporting: Reporting) -> None:

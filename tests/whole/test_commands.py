@@ -60,6 +60,7 @@ def test_run_json_is_the_documented_document(prospend, site_file):
         "checks",
         "error",
         "token",
+        "report",
     ]
     assert list(good) == list(bad) == keys
     assert (good["outcome"], good["exit_code"], good["error"]) == ("published", 0, None)

@@ -1,4 +1,5 @@
--- Describes every table, view and column from the file's own catalogue; `facts` adds what only the resources file knows.
+-- Describes every table, view and column of some schemas from the file's own catalogue; `facts` adds what only the
+-- resources file and the marts' files know.
 
 INSERT INTO meta.data_dictionary (
     schema_name, table_name, column_name, position, type, is_key, currency_column, source_fields, evidence, known_values,
@@ -7,11 +8,11 @@ INSERT INTO meta.data_dictionary (
 WITH home AS (
     SELECT schema_name, table_name, comment
     FROM duckdb_tables()
-    WHERE NOT temporary AND schema_name IN ('prospend', 'past', 'meta', 'mart')
+    WHERE NOT temporary AND schema_name <> 'history' AND list_contains($schemas, schema_name)
     UNION ALL
     SELECT schema_name, view_name, comment
     FROM duckdb_views()
-    WHERE NOT temporary AND schema_name = 'history'
+    WHERE NOT temporary AND schema_name = 'history' AND list_contains($schemas, schema_name)
 )
 SELECT schema_name, table_name, NULL, 0, NULL, false, NULL, [], NULL, NULL, comment
 FROM home
@@ -22,7 +23,6 @@ SELECT
     facts.known_values, found.comment
 FROM duckdb_columns() AS found
 LEFT JOIN facts
-    ON found.schema_name <> 'meta' AND (found.schema_name = 'mart') = facts.is_mart
-    AND found.table_name = facts.table_name AND found.column_name = facts.column_name
-WHERE found.database_name <> 'temp' AND found.schema_name IN ('prospend', 'past', 'history', 'meta', 'mart')
+    ON found.schema_name <> 'meta' AND found.table_name = facts.table_name AND found.column_name = facts.column_name
+WHERE found.database_name <> 'temp' AND list_contains($schemas, found.schema_name)
 ORDER BY 1 DESC, 2, 4;

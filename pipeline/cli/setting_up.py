@@ -1,0 +1,234 @@
+"""Writing a site's first settings: questions on a terminal, the file, the token, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import until_the_reader_leaves
+from pipeline.cli.text import counted, visible
+from pipeline.durable import make_folder, move, storing, write_sealed
+from pipeline.errors import ConfigError, PipelineError
+from pipeline.settings import Settings, Site, defaults_of, load_settings
+from pipeline.settings.writing import Value, example_path, filled_in
+
+_CONFIG = Path("configs/site.toml")
+_ORIGIN = "https://api.apac.prospend.io"
+_DATA_DIR = "../data"
+_NEXT = ("run", "status", "schedule --cron")
+_TOKEN_FILE = "~/.prospend-token"  # noqa: S105 - where it is, not what it is
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was given as options; None is asked for, or takes its default. At most one place of the token is given."""
+
+    config: Path
+    name: str | None
+    base_url: str | None
+    timezone: str | None
+    fiscal_year_start: int | None
+    data_dir: str | None
+    ca_file: str | None
+    places: Mapping[str, Value | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a settings file needs to know; a missing token place means the default file."""
+
+    name: str
+    base_url: str
+    timezone: str
+    fiscal_year_start: int
+    data_dir: str
+    token_place: tuple[str, Value]
+    ca_file: str | None
+
+
+def set_up(given: Given, *, checks_token: bool, is_forced: bool, as_json: bool, quiet: bool) -> None:
+    """The settings file stands, the token was tried, and what to do next is told.
+
+    Raises:
+        ConfigError: an answer is missing or not right; nothing was written.
+        PipelineError: the token is not there or not taken; the settings stay.
+    """
+    places = [(kind, value) for kind, value in given.places.items() if value]
+    if len(places) > 1:
+        raise ConfigError(
+            f"the token can be in one place only, and {len(places)} are given",
+            where="init",
+            state="nothing was written",
+            do="give one of --token-file, --token-env, --token-command, --token-keyring, --token-credential",
+        )
+    _refuse_existing(given.config, is_forced=is_forced)
+    ask = _asked if sys.stdin.isatty() and not (as_json or quiet) else _not_asked
+    answers = Answers(
+        name=ask("Your name for the site", given.name, None, "--name"),
+        base_url=ask("Origin of the API", given.base_url, _ORIGIN, "--base-url"),
+        timezone=ask("Time zone of your people", given.timezone, _own_zone(), "--timezone"),
+        fiscal_year_start=int(
+            ask(
+                "First month of your fiscal year, 1 to 12",
+                str(given.fiscal_year_start) if given.fiscal_year_start else None,
+                str(defaults_of(Site)["fiscal_year_start"]),
+                "--fiscal-year-start",
+            )
+        ),
+        data_dir=given.data_dir or _DATA_DIR,
+        token_place=places[0] if places else ("file", ask("File with the token", None, _TOKEN_FILE, "--token-file")),
+        ca_file=given.ca_file,
+    )
+    settings = _written(given.config, answers)
+    if ask is _asked:
+        _offer_to_store(settings.token.file)
+    seen = _seen(settings, given.config) if checks_token else None
+    with until_the_reader_leaves():
+        _tell(given.config, settings, seen, as_json=as_json, quiet=quiet)
+
+
+def _asked(question: str, given: str | None, default: str | None, _option: str) -> str:
+    """What the person at the terminal says, unless it was given as an option."""
+    return given or str(click.prompt(question, default=default, err=True)).strip()
+
+
+def _not_asked(question: str, given: str | None, default: str | None, option: str) -> str:
+    found = given or default
+    if found is None:
+        raise ConfigError(
+            f"{question[0].lower()}{question[1:]} is not given",
+            where="init",
+            state="nothing was written",
+            do=f"give {option}, or run it on a terminal to be asked",
+        )
+    return found
+
+
+def _own_zone() -> str:
+    """This machine's zone where it is Australian or of New Zealand; a server's UTC is nobody's business hours."""
+    default: str = defaults_of(Site)["timezone"]
+    try:
+        found = Path("/etc/timezone").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return default
+    return found if found.startswith(("Australia/", "Pacific/Auckland", "Pacific/Chatham")) else default
+
+
+def _refuse_existing(config: Path, *, is_forced: bool) -> None:
+    if config.exists() and not is_forced:
+        raise ConfigError(
+            "the settings file exists already",
+            where=str(config),
+            state="nothing was changed",
+            do="edit it (configs/site.example.toml explains every setting), or give --force to write it anew; "
+            "name another one with --config",
+        )
+
+
+def _written(config: Path, answers: Answers) -> Settings:
+    """The settings file stands, and is right; the one before stays beside it.
+
+    Raises:
+        ConfigError: an answer is not right; nothing was written.
+    """
+    kind, place = answers.token_place
+    values: dict[tuple[str, str], Value | None] = {
+        ("site", "name"): answers.name,
+        ("site", "base_url"): answers.base_url,
+        ("site", "timezone"): answers.timezone,
+        ("site", "fiscal_year_start"): answers.fiscal_year_start,
+        ("storage", "data_dir"): answers.data_dir,
+        ("token", "file"): None,
+        ("token", kind): place,
+    }
+    if answers.ca_file:
+        values["api", "ca_file"] = str(Path(answers.ca_file).expanduser().absolute())
+    text = filled_in(example_path().read_text("utf-8"), values)
+    where = f"init · {config}"
+    with storing(where):
+        make_folder(config.parent)
+        aside = config.with_name(f".{config.name}.new")
+        try:
+            aside.write_text(text, "utf-8")
+            try:
+                settings = load_settings(aside)
+            except ConfigError as error:
+                error.where, error.state = where, "nothing was written"
+                error.do = "correct the answer and run `prospend init` again"
+                raise
+            if config.exists():
+                config.replace(config.with_name(f"{config.name}.before"))
+            move(aside, config)
+        finally:
+            aside.unlink(missing_ok=True)
+    return settings
+
+
+def _offer_to_store(file: Path | None) -> None:
+    """The token is put where the settings say, if it is not there yet and somebody has it at hand."""
+    if file is None or file.exists():
+        return
+    given = click.prompt(
+        f"Paste the token to store it in {file} (nothing is shown), or press Enter to do that later",
+        default="",
+        hide_input=True,
+        show_default=False,
+        err=True,
+    ).strip()
+    if given:
+        with storing(f"init · {file}"):
+            make_folder(file.parent)
+            write_sealed(file, f"{given}\n".encode(), mode=0o600)
+
+
+def _seen(settings: Settings, config: Path) -> Mapping[str, Any]:
+    """What `token check` finds.
+
+    Raises:
+        PipelineError: the token is not there or not taken; the settings stay.
+    """
+    from pipeline.cli.token import checked_token_document
+
+    try:
+        return checked_token_document(settings)
+    except PipelineError as error:
+        error.state = f"{config} is written, and nothing else"
+        error.do = f"{error.do}; then `prospend token check{_option(config)}`"
+        raise
+
+
+def _tell(config: Path, settings: Settings, seen: Mapping[str, Any] | None, *, as_json: bool, quiet: bool) -> None:
+    nexts = [f"prospend {command}{_option(config)}" for command in _NEXT]
+    if as_json:
+        companies = seen["companies"] if seen else None
+        told = {
+            "config": str(config),
+            "data_dir": str(settings.storage.data_dir),
+            "companies": companies,
+            "next": nexts,
+        }
+        click.echo(json.dumps(told, indent=2))
+        return
+    if quiet:
+        return
+    click.echo(f"written: {config}, with every setting explained")
+    if seen is not None:
+        more = ", and there are more" if seen["more_companies"] else ""
+        click.echo(f"the token is accepted; it sees {counted(len(seen['companies']), 'company', 'companies')}{more}:")
+        for one in seen["companies"]:
+            click.echo(f"  {visible(one['id'])}  {visible(one['name'] or '')}".rstrip())
+    click.echo("\nNext:")
+    for command in nexts:
+        click.echo(f"  {command}")
+
+
+def _option(config: Path) -> str:
+    """How other commands are told of a settings file that they would not find by themselves."""
+    return "" if config == _CONFIG else f" --config {shlex.quote(str(config))}"
