@@ -33,7 +33,9 @@ class Facts(Dimensions):
         return {
             key
             for key, totals in groups.items()
-            if min(one["gross_amount"] for one in totals) < 0 and max(one["gross_amount"] for one in totals) <= 0
+            if key[1] == "invoice"
+            and min(one["gross_amount"] for one in totals) < 0
+            and max(one["gross_amount"] for one in totals) <= 0
         }
 
     def counts(self, key: tuple[str, str, str], status: str) -> str:

@@ -27,11 +27,15 @@ from pipeline.warehouse.values import Built
 
 BLAMED_ROWS = 1000
 
-# A value at midnight UTC is a day that was sent as one; 1970-01-01 and before stand for "not yet".
+# 1970-01-01 and before stand for "not yet", 9999-12-31 and after for "never": a day less on either side, as zones may
+# add one. A value at midnight UTC is a day that was sent as one.
 _MACROS = """
 CREATE OR REPLACE TEMP MACRO month_of(day) AS date_trunc('month', day)::DATE;
+CREATE OR REPLACE TEMP MACRO told_at(instant) AS CASE
+    WHEN instant >= TIMESTAMPTZ '1970-01-02 00:00:00+00' AND instant < TIMESTAMPTZ '9999-12-30 00:00:00+00' THEN instant
+END;
 CREATE OR REPLACE TEMP MACRO local_on(instant) AS CASE
-    WHEN instant < TIMESTAMPTZ '1970-01-02 00:00:00+00' THEN NULL
+    WHEN told_at(instant) IS NULL THEN NULL
     WHEN epoch_us(instant) % 86400000000 = 0 THEN (instant AT TIME ZONE 'UTC')::DATE
     ELSE (instant AT TIME ZONE getvariable('timezone'))::DATE
 END;

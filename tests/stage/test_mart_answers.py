@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from planted_marts import claim, expense, invoice, money, row, total
@@ -41,6 +41,72 @@ def test_days_are_those_of_the_site(made):
         ("e1", date(2026, 6, 30)),
         ("e2", date(2026, 7, 1)),
     ]
+
+
+@pytest.mark.parametrize("never", ["9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-30T13:00:00Z"])
+def test_a_day_for_never_is_none(made, never):
+    """In the site's zone it would be in the year 10000, which no reader has."""
+    marts = made(
+        claim(approved_date=never, updated_date=never),
+        expense(transaction_date=never),
+        row("claim_approver", company_id="1", claim_id="c", _index=0, id="a", name="A", approved_date=never),
+        invoice(due_date=never, invoice_date=never),
+        total("invoice", "i", 50),
+    )
+    assert marts("SELECT approved_at, approved_on, updated_on FROM mart.document WHERE document_type = 'claim'") == [
+        (None, None, None)
+    ]
+    assert marts("SELECT spent_on FROM mart.spend_line") == [(None,)]
+    assert marts("SELECT approved_at FROM mart.approval") == [(None,)]
+    assert marts("SELECT age_bucket, invoice_on FROM mart.payable_due") == [("no due date", None)]
+    assert marts("SELECT newest_change_at FROM mart.freshness WHERE resource = 'claim'") == [(None,)]
+
+
+@pytest.mark.parametrize("gross", ["99999999999999.9999", "-99999999999999.9999"])
+def test_the_largest_amounts_end_no_night(made, gross):
+    """Every amount, rate and threshold that a column has room for."""
+    most = Decimal(gross)
+    amounts = {"gross_amount": most, "net_amount": most, "tax_amount": most, "currency_code": "AUD"}
+    converted = {f"claim_currency_total_{name}": value for name, value in amounts.items()}
+    coded = {**amounts, "tax_code_id": "1", "expense_type": "Entertainment"}
+    spent = {"company_id": "1", "claim_id": "c", "transaction_date": "2026-10-02T00:00:00Z", **coded, **converted}
+    totals = ("claim_currency_total", "claim_transaction_total", "invoice_transaction_total")
+    marts = made(
+        row("tax_code", company_id="1", id="1", tax_rate=Decimal("99999.9999")),
+        claim(),
+        invoice(due_date="2026-10-10T00:00:00Z"),
+        *(
+            row(table, company_id="1", **{f"{table.split('_')[0]}_id": table[0]}, _index=index, **amounts)
+            for table in totals
+            for index in (0, 1)
+        ),
+        *(row("expense", **spent, id=f"e{n}") for n in (1, 2)),
+        row("expense_recipient", company_id="1", claim_id="c", expense_id="e1", _index=0, type="employee"),
+        row("expense", **spent, id="e3", is_split=True),
+        *(
+            row(
+                "expense_split",
+                **{k: v for k, v in spent.items() if k != "transaction_date"},
+                expense_id="e3",
+                id=f"p{n}",
+            )
+            for n in (1, 2)
+        ),
+        *(row("invoice_line", company_id="1", invoice_id="i", id=f"l{n}", **coded) for n in (1, 2)),
+        approval_thresholds=(10**12, 3_000_000_000),
+    )
+    assert marts("SELECT gross_amount, actual_amount FROM mart.fbt_entertainment WHERE line_id = 'e1'") == [
+        (most, most)
+    ]
+    expected = (most * Decimal("999.999999")).quantize(Decimal("0.0001"), ROUND_HALF_UP)
+    assert marts("SELECT DISTINCT expected_tax_amount FROM mart.gst_departure") == [(expected,)]
+    assert marts("SELECT sum(gross_amount) FROM mart.document_total") == [(6 * most,)]
+
+
+def test_a_threshold_may_be_large(made):
+    """Its percentage, too."""
+    marts = made(invoice(), total("invoice", "i", 999_999_999_999.5), approval_thresholds=(3_000_000_000, 10**12))
+    assert marts("SELECT threshold_amount, short_amount FROM mart.below_threshold") == [(10**12, Decimal("0.5"))]
 
 
 def test_tax_is_compared_with_its_rate_beyond_two_cents(made):

@@ -170,20 +170,30 @@ def test_personal_and_omitted_lines_are_flagged_and_never_spend(made):
     assert not marts.wrong
 
 
-def test_a_credit_note_is_a_document_whose_totals_are_negative(made):
-    """A negative line of another document lowers its spend; one of both signs is no credit note."""
+def test_a_credit_note_is_an_invoice_whose_totals_are_negative(made):
+    """A negative line of another document lowers its spend; one of both signs is no credit note, and no claim is one."""
+
+    def line(key: str, on: str, gross: float) -> str:
+        return row("invoice_line", company_id="1", invoice_id=on, id=key, **money(gross))
+
     marts = made(
-        claim("c"), total("claim", "c", -100), expense("e1", -100),
-        claim("d"), total("claim", "d", 70), expense("e2", 100, on="d"), expense("e3", -30, on="d"),
-        claim("f"), total("claim", "f", -5), total("claim", "f", 5, "NZD", 1), expense("e4", -5, on="f"),
+        invoice("c"), total("invoice", "c", -100), line("l1", "c", -100),
+        invoice("d"), total("invoice", "d", 70), line("l2", "d", 100), line("l3", "d", -30),
+        invoice("f"), total("invoice", "f", -5), total("invoice", "f", 5, "NZD", 1), line("l4", "f", -5),
+        claim("p"), total("claim", "p", -8), expense("e5", -8, on="p"),
     )  # fmt: skip
-    assert marts("SELECT line_id, counts_as FROM mart.spend_line ORDER BY ALL") == [
-        ("e1", "credit"),
-        ("e2", "spend"),
-        ("e3", "spend"),
-        ("e4", "spend"),
+    assert marts("SELECT line_id, counts_as, is_credit FROM mart.spend_line ORDER BY 1") == [
+        ("e5", "spend", False),
+        ("l1", "credit", True),
+        ("l2", "spend", False),
+        ("l3", "spend", False),
+        ("l4", "spend", False),
     ]
-    assert marts("SELECT sum(gross_amount) FROM mart.spend_month") == [(65,)]
+    assert marts("SELECT document_id, counts_as FROM mart.document WHERE document_id IN ('c', 'p') ORDER BY 1") == [
+        ("c", "credit"),
+        ("p", "spend"),
+    ]
+    assert marts("SELECT sum(gross_amount) FROM mart.spend_month") == [(57,)]
 
 
 def test_names_are_those_of_rows_that_are_not_deleted(made):

@@ -21,7 +21,7 @@ claim AS (
         nullif(employee_number, '') AS employee_number,
         nullif(claimant_external_code, '') AS external_code,
         local_on(created_date) AS created_on,
-        row(coalesce(updated_date, created_date, to_timestamp(0)), id) AS newness
+        row(coalesce(told_at(updated_date), told_at(created_date), to_timestamp(0)), id) AS newness
     FROM live_claim
     WHERE claimant_id <> ''
 )

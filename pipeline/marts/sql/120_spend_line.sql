@@ -2,8 +2,9 @@
 -- stand in its place; a line that is said to be split, but of which no part was read, stands itself. Amounts are as sent
 -- and signed; a line that came without amounts is here with NULL, so that nothing is left out in silence.
 -- What counts is told by counts_as: nothing of rejected or cancelled documents, no omitted or personal line, and no
--- line of a credit note, which is a document whose totals are negative. Every other status counts, also one that nobody
--- knows yet. Never add amounts of different currencies.
+-- line of a credit note, which is an invoice whose totals are negative. A claim is none: one of which more was paid back
+-- than spent lowers spend. Every other status counts, also one that nobody knows yet. Never add amounts of different
+-- currencies.
 --
 -- grain: company_id, document_type, document_id, line_id, split_id
 -- evidence: inferred
@@ -21,7 +22,7 @@
 -- is_spend: whether counts_as is spend
 -- is_personal: whether the line, or the line it is a part of, is marked personal
 -- is_omitted: whether the line, or the line it is a part of, was left out by the payer
--- is_credit: whether the document is a credit note: one of its totals is negative and none is positive
+-- is_credit: whether the document is a credit note: an invoice of which a total is negative and none is positive
 -- is_split_part: whether the row is a part of a split line
 -- is_in_totals: whether the totals of the document count it: its expense or invoice line is neither personal nor omitted
 -- spent_on: day of the spend of an expense, date of an invoice; NULL if not sent
@@ -188,6 +189,7 @@ line AS (
 credit_note AS (
     SELECT company_id, document_type, document_id
     FROM mart.document_total
+    WHERE document_type = 'invoice'
     GROUP BY company_id, document_type, document_id
     HAVING bool_or(gross_amount < 0) AND NOT bool_or(gross_amount > 0)
 ),

@@ -1,5 +1,5 @@
 -- One row a claim or invoice, whatever its status, with the dates of its life. The source does not say when it was
--- submitted or paid. A document is a credit note if one of its totals is negative and none is positive.
+-- submitted or paid. An invoice is a credit note if one of its totals is negative and none is positive; a claim never is.
 --
 -- grain: company_id, document_type, document_id
 -- evidence: documented
@@ -67,6 +67,7 @@ sign AS (
         company_id, document_type, document_id,
         bool_or(gross_amount < 0) AND NOT bool_or(gross_amount > 0) AS is_credit
     FROM mart.document_total
+    WHERE document_type = 'invoice'
     GROUP BY company_id, document_type, document_id
 ),
 currency AS (
@@ -117,10 +118,10 @@ SELECT
     lower(document.status) IS DISTINCT FROM 'finalised' AND document.counts_as NOT IN ('rejected', 'cancelled') AS is_open,
     document.counts_as = 'spend' AS is_spend,
     document.is_credit,
-    CASE WHEN document.created_date > to_timestamp(0) THEN document.created_date END AS created_at,
-    CASE WHEN document.approved_date > to_timestamp(0) THEN document.approved_date END AS approved_at,
-    CASE WHEN document.finalised_date > to_timestamp(0) THEN document.finalised_date END AS finalised_at,
-    CASE WHEN document.updated_date > to_timestamp(0) THEN document.updated_date END AS updated_at,
+    told_at(document.created_date) AS created_at,
+    told_at(document.approved_date) AS approved_at,
+    told_at(document.finalised_date) AS finalised_at,
+    told_at(document.updated_date) AS updated_at,
     local_on(document.created_date) AS created_on,
     local_on(document.approved_date) AS approved_on,
     local_on(document.finalised_date) AS finalised_on,

@@ -21,12 +21,12 @@ WITH
 step AS (
     SELECT
         company_id, 'claim' AS document_type, claim_id AS document_id, _index, id, name,
-        CASE WHEN approved_date > to_timestamp(0) THEN approved_date END AS approved_at
+        told_at(approved_date) AS approved_at
     FROM live_claim_approver
     UNION ALL
     SELECT
         company_id, 'invoice' AS document_type, invoice_id AS document_id, _index, id, name,
-        CASE WHEN approved_date > to_timestamp(0) THEN approved_date END AS approved_at
+        told_at(approved_date) AS approved_at
     FROM live_invoice_approver
 ),
 ordered AS (

@@ -33,7 +33,8 @@ compared AS (
         line.status, line.counts_as, line.spent_on, line.supplier_name, line.claimant_name,
         line.tax_code_id, line.tax_code_name, tax_code.tax_rate,
         line.currency_code, line.gross_amount, line.net_amount, line.tax_amount,
-        try_cast(line.net_amount * tax_code.tax_rate * 0.01 AS DECIMAL(18, 4)) AS expected_tax_amount
+        -- Wide first: the product of two narrow decimals has no room for large amounts.
+        (line.net_amount::DECIMAL(38, 4) * tax_code.tax_rate * 0.01)::DECIMAL(38, 4) AS expected_tax_amount
     FROM mart.spend_line AS line
     INNER JOIN mart.tax_code AS tax_code
         ON tax_code.company_id = line.company_id AND tax_code.tax_code_id = line.tax_code_id

@@ -53,7 +53,7 @@ line AS (
         line.claim_currency_code AS currency_code,
         line.claim_gross_amount AS gross_amount,
         -- Ten-thousandths as whole numbers, so that the division can be rounded exactly.
-        (line.claim_gross_amount * 10000)::HUGEINT * recipient.employee_count AS shared
+        (line.claim_gross_amount::DECIMAL(38, 4) * 10000)::HUGEINT * recipient.employee_count AS shared
     FROM mart.spend_line AS line
     LEFT JOIN recipient
         ON recipient.company_id = line.company_id
@@ -89,7 +89,7 @@ SELECT
     recipient_count - employee_count - client_count AS other_count,
     currency_code,
     gross_amount,
-    (gross_amount * 0.5)::DECIMAL(18, 4) AS fifty_fifty_amount,
+    (gross_amount::DECIMAL(38, 4) * 0.5)::DECIMAL(18, 4) AS fifty_fifty_amount,
     (
         (sign(shared) * ((abs(shared) * 2 + recipient_count) // (recipient_count * 2)))::DECIMAL(18, 0)
         * 0.0001::DECIMAL(4, 4)

@@ -23,7 +23,7 @@
 -- short_amount: by how much
 WITH
 threshold AS (
-    SELECT DISTINCT unnest(getvariable('approval_thresholds')) AS threshold_amount
+    SELECT DISTINCT unnest(getvariable('approval_thresholds'))::DECIMAL(38, 4) AS threshold_amount
 )
 SELECT
     document.company_id,

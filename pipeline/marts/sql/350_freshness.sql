@@ -32,23 +32,23 @@ reading AS (
     GROUP BY resource.resource
 ),
 change AS (
-    SELECT 'supplier' AS resource, max(updated_date) AS newest_change_at FROM live_supplier
+    SELECT 'supplier' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_supplier
     UNION ALL
-    SELECT 'project' AS resource, max(updated_date) AS newest_change_at FROM live_project
+    SELECT 'project' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_project
     UNION ALL
-    SELECT 'portfolio' AS resource, max(updated_date) AS newest_change_at FROM live_portfolio
+    SELECT 'portfolio' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_portfolio
     UNION ALL
-    SELECT 'claim' AS resource, max(updated_date) AS newest_change_at FROM live_claim
+    SELECT 'claim' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_claim
     UNION ALL
-    SELECT 'expense' AS resource, max(updated_date) AS newest_change_at FROM live_expense
+    SELECT 'expense' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_expense
     UNION ALL
-    SELECT 'expense_split' AS resource, max(updated_date) AS newest_change_at FROM live_expense_split
+    SELECT 'expense_split' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_expense_split
     UNION ALL
-    SELECT 'invoice' AS resource, max(updated_date) AS newest_change_at FROM live_invoice
+    SELECT 'invoice' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_invoice
     UNION ALL
-    SELECT 'invoice_line' AS resource, max(updated_date) AS newest_change_at FROM live_invoice_line
+    SELECT 'invoice_line' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_invoice_line
     UNION ALL
-    SELECT 'invoice_split' AS resource, max(updated_date) AS newest_change_at FROM live_invoice_split
+    SELECT 'invoice_split' AS resource, max(told_at(updated_date)) AS newest_change_at FROM live_invoice_split
 ),
 quarantined AS (
     SELECT resource, count(*) AS quarantined_count
