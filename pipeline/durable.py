@@ -64,6 +64,14 @@ def room_at(folder: Path) -> Room:
     return Room(str(mount), found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
 
+def owner_of(path: Path) -> str:
+    """Who owns a file or folder: a name, or a number where the machine has none for it."""
+    try:
+        return path.owner()
+    except KeyError:
+        return str(path.stat().st_uid)
+
+
 def make_folder(path: Path) -> None:
     """The folder exists, and so do its parents; what had to be made has our mode and stays over a power loss."""
     if not path.is_dir():

@@ -1,4 +1,4 @@
-"""Everything that could be wrong on this machine for a site, looked at without changing anything: `prospend doctor`.
+"""Everything that could be wrong on this machine for a site, looked at: `prospend doctor`.
 
 Each examination gives findings: what was looked at, what was found, and, where it is not right, what to do and with
 which exit code a run would end. One that fails is a finding itself and hinders no other.
@@ -12,7 +12,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline import auth, warehouse
-from pipeline.durable import room_at
+from pipeline.durable import owner_of, room_at
 from pipeline.errors import (
     EXIT_PUBLISHED,
     BudgetReached,
@@ -29,11 +29,13 @@ from pipeline.errors import (
     LocalAccess,
     LocalResource,
     PipelineError,
+    RunActive,
     StoredDataDamaged,
 )
 from pipeline.ops import records
 from pipeline.ops.ledger import folder_of, used_now
-from pipeline.ops.lock import run_lock
+from pipeline.ops.lock import holder_of
+from pipeline.ops.notify import NotSent, address
 from pipeline.ops.places import OWN_FOLDERS, refuse_shared
 from pipeline.ops.runs import pointer_of
 from pipeline.ops.surroundings import ignored
@@ -69,6 +71,19 @@ class Patient:
     now: datetime
     asks_source: Callable[[], Mapping[str, Any]] | None
     """One call to the source, giving what `token check` prints; None to leave the network alone."""
+    scheduled_in: Callable[[str], bool] = lambda _: False
+    """Whether a crontab or a unit, as text, runs these settings."""
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether somebody else owns the data folder."""
+        data_dir = self.settings.storage.data_dir
+        return data_dir.exists() and data_dir.stat().st_uid != os.geteuid()
+
+    @property
+    def lacks_credential(self) -> bool:
+        """Whether the token is a credential of the unit, and this is not the unit."""
+        return self.settings.token.credential is not None and "CREDENTIALS_DIRECTORY" not in self.environ
 
 
 def examined(patient: Patient) -> Iterator[Finding]:
@@ -82,6 +97,8 @@ def examined(patient: Patient) -> Iterator[Finding]:
         except OSError as error:
             told = f"it cannot be looked at: {error.strerror}"
             yield Finding(name, "wrong", told, "let this user read it", LocalAccess.exit_code)
+        except Exception as error:  # noqa: BLE001 - one examination hinders no other
+            yield Finding(name, "note", f"it cannot be looked at: {type(error).__name__}", "report it as a bug")
 
 
 def _program(_: Patient) -> Iterator[Finding]:
@@ -125,6 +142,9 @@ def _surroundings(patient: Patient) -> Iterator[Finding]:
 def _token(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings
     place = place_of(settings.token)
+    if patient.lacks_credential:
+        yield Finding("token", "note", f"{place}: only the service has it", "systemd gives it to the unit alone")
+        return
     found = auth.passport(find_token(settings.token, patient.environ), patient.now)
     auth.refuse_expired(found, patient.now, place=place, zone=ZoneInfo(settings.site.timezone))
     state = auth.state_of(found, patient.now, settings.token.warn_days)
@@ -136,7 +156,7 @@ def _token(patient: Patient) -> Iterator[Finding]:
 
 
 def _source(patient: Patient) -> Iterator[Finding]:
-    if patient.asks_source is None:
+    if patient.asks_source is None or patient.is_stranger or patient.lacks_credential:
         remedy = "leave out --offline to try its name, TLS, clock and the token by one call"
         yield Finding("source", "note", "not asked", remedy)
         return
@@ -159,12 +179,18 @@ def _folder(patient: Patient) -> Iterator[Finding]:
         raise LocalAccess(
             "this user may not write there",
             where=str(shut[0]),
-            do=f"run as {data_dir.owner()}, or give the folder to this user",
+            do=f"run as {owner_of(data_dir)}, or give the folder to this user",
+        )
+    if patient.is_stranger:
+        raise LocalAccess(
+            "this user is not the one who runs each night, and would leave files that the other may not write",
+            where=str(data_dir),
+            do=f"run this, and everything else, as {owner_of(data_dir)}",
         )
     open_to_all = [path for path in own if path.stat().st_mode & 0o002]
     if open_to_all:
         yield Finding("folder", "note", f"anybody may write to {open_to_all[0]}", f"chmod o-w {open_to_all[0]}")
-    yield Finding("folder", "fine", f"{data_dir}, owned by {data_dir.owner()}")
+    yield Finding("folder", "fine", f"{data_dir}, owned by {owner_of(data_dir)}")
 
 
 def _usable(path: Path) -> bool:
@@ -184,11 +210,10 @@ def _room(patient: Patient) -> Iterator[Finding]:
 
 
 def _lock(patient: Patient) -> Iterator[Finding]:
-    data_dir = patient.settings.storage.data_dir
-    if not data_dir.exists():
-        return
-    with run_lock(data_dir, "doctor", patient.now):
-        yield Finding("lock", "fine", "no other run is active, and the volume gives locks that die with their process")
+    holder = holder_of(patient.settings.storage.data_dir)
+    if holder is not None:
+        raise RunActive("another run is active", where=holder)
+    yield Finding("lock", "fine", "no other run is active")
 
 
 def _budget(patient: Patient) -> Iterator[Finding]:
@@ -230,26 +255,38 @@ def _data(patient: Patient) -> Iterator[Finding]:
 
 
 def _schedule(patient: Patient) -> Iterator[Finding]:
-    config = patient.settings.source
-    if config is None:
-        return
     remedy = "`prospend schedule --cron` or `--systemd` has it begin by itself"
     crontab = shutil.which("crontab")
-    if crontab and str(config.absolute()) in _printed(crontab, "-l"):
+    if crontab and patient.scheduled_in(_printed(crontab, "-l")):
         yield Finding("schedule", "fine", "in this user's crontab, which needs no PATH, HOME or terminal")
         return
     folders = (Path("/etc/systemd/system"), Path("~/.config/systemd/user").expanduser(), Path("/etc/cron.d"))
     for folder in folders:
         for path in sorted(folder.glob("*prospend*")) if folder.is_dir() else ():
-            if str(config.absolute()) in path.read_text("utf-8", "replace"):
-                yield Finding("schedule", "fine", str(path))
-                return
+            with suppress(OSError):  # others' files may be shut
+                if path.is_file() and patient.scheduled_in(path.read_text("utf-8", "replace")):
+                    yield Finding("schedule", "fine", str(path))
+                    return
     yield Finding("schedule", "note", "no crontab entry or unit of this user names these settings", remedy)
 
 
 def _printed(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - found by its name
+        command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
+    )
     return done.stdout
+
+
+def _notify(patient: Patient) -> Iterator[Finding]:
+    notify = patient.settings.notify
+    for written in (*notify.urls, *filter(None, (notify.ping_url,))):
+        try:
+            address(written, patient.environ)
+        except NotSent as error:
+            remedy = "set it where the nightly run begins: cron and systemd have an environment of their own"
+            yield Finding("notify", "note", str(error), remedy)
+    if not notify.urls and notify.ping_url is None:
+        yield Finding("notify", "note", "nobody hears of a night that fails", "fill in [notify]")
 
 
 _EXAMINATIONS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], ...]] = (
@@ -265,4 +302,5 @@ _EXAMINATIONS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], .
     ("budget", _budget),
     ("data", _data),
     ("schedule", _schedule),
+    ("notify", _notify),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -41,6 +42,7 @@ from pipeline.model import (
     Outcome,
     ReadingPlanned,
     ReportFailed,
+    RunPublished,
     RunReport,
     StageBegan,
     SurroundingsIgnored,
@@ -117,7 +119,8 @@ def run(
     """
     world = world or real_world()
     environ = Surroundings(os.environ if environ is None else environ)
-    teller = Teller(settings, environ, observe)
+    is_attended = sys.stdin is not None and sys.stdin.isatty()
+    teller = Teller(settings, environ, observe, is_attended=is_attended)
     try:
         with lean(), runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
             teller.began()
@@ -298,15 +301,19 @@ def _state(night: Night, achieved: Achieved) -> str:
 
 def _record(night: Night, report: RunReport, on_report: Callable[[RunReport], None]) -> RunReport:
     """Save and tell the result. A failure to save never hides the failure that is being recorded."""
+    if report.outcome == "published":
+        night.observe(RunPublished(report.run_id))
     try:
         records.save(night.data_dir, report)
     except PipelineError as error:
         if report.outcome == "published":
             state = "the new warehouse is published; only the record of the run is missing"
             raise error.filled_in(state=state) from None
-    if report.outcome == "published":
-        report = _with_what_people_read(night, report)
-    on_report(report)
+    try:
+        if report.outcome == "published":
+            report = _with_what_people_read(night, report)
+    finally:
+        on_report(report)
     return report
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from pipeline import warehouse
 from pipeline.durable import make_folder, storing, sync
+from pipeline.errors import PipelineError
 from pipeline.marts import for_readers
 from pipeline.ops.runs import generation_of, pointer_of
 from pipeline.report import ReportFacts
@@ -23,7 +24,7 @@ from pipeline.warehouse import DuckDB
 
 PAGE, WORKBOOK = "index.html", "prospend.xlsx"
 _LATEST, _NEXT, _ASIDE = "latest", ".latest.next", ".building-"
-_READABLE = 0o640
+_READABLE, _FOLDER = 0o640, 0o750
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,11 @@ def write(
         ConfigError: there is no warehouse yet.
         LocalResource, LocalAccess: it cannot be written; the report before it stays.
     """
-    if not (wanted.marts and (wanted.page or wanted.workbook)):
-        return None
     folder = data_dir / "reports"
+    if not (wanted.marts and (wanted.page or wanted.workbook)):
+        if folder.is_dir():
+            _remove_old(data_dir, folder, keeps_latest=False)
+        return None
     with closing(warehouse.connect(pointer_of(data_dir))) as connection, storing(f"report · {folder}"):
         info = warehouse.snapshot_info(connection)
         if not warehouse.has_marts(connection):
@@ -68,7 +71,8 @@ def write(
         make_folder(folder)
         _gone(folder.glob(f"{_ASIDE}*"))  # of one that was cut off
         building = folder / f"{_ASIDE}{info.run_id}"
-        building.mkdir(mode=0o750)
+        building.mkdir(mode=_FOLDER)
+        building.chmod(_FOLDER)  # a strict umask would shut readers of the group out
         try:
             files = [
                 _written(building / name, make, connection, facts)
@@ -78,7 +82,8 @@ def write(
             _switch(folder, building, info.run_id)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    _remove_old(data_dir, folder)
+    with suppress(PipelineError):  # the report stands; the next one removes what could not be removed now
+        _remove_old(data_dir, folder)
     latest = {name: folder / _LATEST / name for name in files}
     return Written(info.run_id, latest.get(PAGE), latest.get(WORKBOOK))
 
@@ -127,13 +132,16 @@ def _switch(folder: Path, building: Path, run_id: str) -> None:
     sync(folder)
 
 
-def _remove_old(data_dir: Path, folder: Path) -> None:
+def _remove_old(data_dir: Path, folder: Path, *, keeps_latest: bool = True) -> None:
     """What a later report of the same run replaced is gone, and what tells of a generation that is gone."""
     with storing(f"report · {folder}"):
         found = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
         newest = {_run_of(path.name): path for path in sorted(found, key=lambda path: _turn_of(path.name))}
         staying = {path for run_id, path in newest.items() if generation_of(data_dir, run_id).exists()}
-        _gone(path for path in found if path not in staying and path != (folder / _LATEST).resolve())
+        latest = (folder / _LATEST).resolve()
+        _gone(path for path in found if path not in staying and not (keeps_latest and path == latest))
+        if not latest.exists():
+            (folder / _LATEST).unlink(missing_ok=True)
 
 
 def _run_of(name: str) -> str:

@@ -1,14 +1,14 @@
 """What people hear of a night: failures, recoveries, and what needs a decision; each once.
 
 `state/told.json` knows what was told: a failure that a recovery will answer, drift that is known already, and messages
-that could not be sent, which the next run sends. Nothing here ever fails a run.
+that nobody took, which the next run sends. Nothing here ever fails a run.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -18,9 +18,16 @@ from typing import Any, Final
 
 from pipeline import warehouse
 from pipeline.durable import make_folder, write_sealed
-from pipeline.errors import EXIT_INTERNAL, EXIT_PUBLISHED, PipelineError
-from pipeline.model import EarlierRunUnfinished, Event, NotTold, RunReport, TokenAgeing
-from pipeline.ops.notify import Message, NotSent, address, ping, send
+from pipeline.errors import (
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_PUBLISHED,
+    EXIT_TERMINATED,
+    PipelineError,
+    RunActive,
+)
+from pipeline.model import CheckResult, EarlierRunUnfinished, Event, NotTold, RunPublished, RunReport, TokenAgeing
+from pipeline.ops.notify import TIMEOUT_S, Message, NotSent, Way, address, ping, send, trusting
 from pipeline.ops.runs import pointer_of
 from pipeline.settings import Settings
 
@@ -41,21 +48,23 @@ class Told:
 
 @dataclass(slots=True)
 class Teller:
-    """Hears of a run from its first moment to its last, and tells people."""
+    """Hears of a run from its first moment to its last, and tells people. Nothing that fails here reaches the run.
+
+    `is_attended` tells that somebody sits at a terminal, who knows that they stopped the run.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
     observe: Callable[[Event], None]
+    is_attended: bool = False
     _ageing: TokenAgeing | None = field(default=None, init=False)
     _killed: list[str] = field(default_factory=list, init=False)
     _data_as_at: datetime | None = field(default=None, init=False)
+    _is_published: bool = field(default=False, init=False)
 
     def began(self) -> None:
         """The run begins; whoever waits for it hears so."""
-        if not self._has_listeners:
-            return
-        self._data_as_at = _data_as_at(self.settings.storage.data_dir)
-        self._ping("start", "")
+        self._safely(self._begin)
 
     def heard(self, event: Event) -> None:
         """Something happened on the way."""
@@ -63,103 +72,130 @@ class Teller:
             self._ageing = event
         if isinstance(event, EarlierRunUnfinished) and event.was_killed:
             self._killed.append(event.run_id)
+        if isinstance(event, RunPublished):
+            self._is_published = True
         self.observe(event)
 
     def published(self, report: RunReport) -> None:
         """The run has published."""
-        if not self._has_listeners:
+        self._safely(lambda: self._publish(report))
+
+    def failed(self, error: BaseException) -> None:
+        """The run has ended without publishing, or after it. Who stopped it by hand knows."""
+        is_stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+        if (self._is_published and is_stopped) or (isinstance(error, KeyboardInterrupt) and self.is_attended):
             return
-        told = self._with_killed(read_told(self.settings.storage.data_dir))
+        self._safely(lambda: self._fail(error))
+
+    def _begin(self) -> None:
+        self._data_as_at = _data_as_at(self.settings.storage.data_dir)
+        self._ping("start", "")
+
+    def _publish(self, report: RunReport) -> None:
+        told = self._read()
         messages, then = after_publication(
-            self.settings.site.name, report, told, ageing=self._ageing, data_as_at=self._data_as_at
+            self.settings.site.name,
+            report,
+            replace(told, failing=told.failing or bool(self._killed)),
+            ageing=self._ageing,
+            data_as_at=self._data_as_at,
         )
         self._tell((*self._of_killed(), *messages), then)
         self._ping(str(EXIT_PUBLISHED), f"published {report.run_id}")
 
-    def failed(self, error: BaseException) -> None:
-        """The run has ended without publishing. Who stopped it by hand knows; one that was terminated has no time."""
-        if isinstance(error, KeyboardInterrupt) or not self._has_listeners:
+    def _fail(self, error: BaseException) -> None:
+        site = self.settings.site.name
+        message = of_failure(site, error, self._data_as_at, is_published=self._is_published)
+        then = replace(self._read(), failing=True)
+        if isinstance(error, SystemExit | KeyboardInterrupt):  # there is no time to wait for a server
+            self._remember(self._with_unsent(then, (*self._of_killed(), message)))
             return
-        message = of_failure(self.settings.site.name, error, self._data_as_at)
-        told = replace(read_told(self.settings.storage.data_dir), failing=True)
-        if isinstance(error, SystemExit):
-            unsent = (*told.unsent, message) if message.kind in self.settings.notify.on else told.unsent
-            self._remember(replace(told, unsent=unsent))
-            return
-        self._tell((*self._of_killed(), message), told)
+        self._tell((*self._of_killed(), message), then, remembers=not isinstance(error, RunActive))
         self._ping(str(message.exit_code), message.body)
 
-    @property
-    def _has_listeners(self) -> bool:
-        return bool(self.settings.notify.urls or self.settings.notify.ping_url)
-
-    def _with_killed(self, told: Told) -> Told:
-        return replace(told, failing=told.failing or bool(self._killed))
-
     def _of_killed(self) -> Iterator[Message]:
+        site, body = self.settings.site.name, "it left no word; readers had what was before"
         for run_id in self._killed:
-            site = self.settings.site.name
-            yield Message(
-                "failure",
-                site,
-                f"{site}: run {run_id} was killed",
-                "it left no word; readers had what was before",
-                run_id,
-            )
+            yield Message("failure", site, f"{site}: run {run_id} was killed", body, run_id)
 
-    def _tell(self, messages: Iterable[Message], then: Told) -> None:
-        wanted = tuple(one for one in messages if one.kind in self.settings.notify.on)
-        left = []
-        for message in (*then.unsent, *wanted) if self.settings.notify.urls else ():
-            problems = list(self._send(message))
-            if len(problems) == len(self.settings.notify.urls):  # nobody has it
-                left.append(message)
-            for problem in problems:
+    def _tell(self, messages: Iterable[Message], then: Told, *, remembers: bool = True) -> None:
+        """Everything is written down before it is said: what a kill cuts off is said by the next run."""
+        then = self._with_unsent(then, messages)
+        if remembers:
+            self._remember(then)
+        deaf = set[str]()
+        unsent = tuple([message for message in then.unsent if not self._sent(message, deaf)])
+        if remembers:
+            self._remember(replace(then, unsent=unsent))
+
+    def _with_unsent(self, told: Told, messages: Iterable[Message]) -> Told:
+        wanted = (one for one in messages if one.kind in self.settings.notify.on)
+        unsent = (*told.unsent, *wanted)[-_MOST_UNSENT:] if self.settings.notify.urls else ()
+        return replace(told, unsent=unsent)
+
+    def _sent(self, message: Message, deaf: set[str]) -> bool:
+        """Whether anybody took a message; an address that failed is not tried again by this run."""
+        took = 0
+        for url in self.settings.notify.urls:
+            if url in deaf:
+                continue
+            problem = _within(lambda url=url: send(message, address(url, self.environ), self._way()))  # type: ignore[misc]
+            if problem is None:
+                took += 1
+            else:
+                deaf.add(url)
                 self.observe(NotTold(problem))
-        self._remember(replace(then, unsent=tuple(left)))
-
-    def _remember(self, told: Told) -> None:
-        """What the next run has to know. A disk without room must not fail a run that has published."""
-        with suppress(PipelineError, OSError):
-            write_told(self.settings.storage.data_dir, replace(told, unsent=told.unsent[-_MOST_UNSENT:]))
-
-    def _send(self, message: Message) -> Iterator[str]:
-        for written in self.settings.notify.urls:
-            try:
-                send(message, address(written, self.environ), self._trust())
-            except NotSent as error:
-                yield str(error)
+        return took > 0
 
     def _ping(self, suffix: str, told: str) -> None:
         url = self.settings.notify.ping_url
         if url is None:
             return
+        problem = _within(lambda: ping(address(url, self.environ), suffix, told, self._way()))
+        if problem is not None:
+            self.observe(NotTold(problem))
+
+    def _way(self) -> Way:
+        return Way(trusting(self.settings.api.ca_file), self.settings.api.proxy)
+
+    def _read(self) -> Told:
+        return read_told(self.settings.storage.data_dir)
+
+    def _remember(self, told: Told) -> None:
+        """What the next run has to know, if there is a data folder; a disk without room fails no run."""
+        if self.settings.storage.data_dir.is_dir():
+            with suppress(PipelineError, OSError):
+                write_told(self.settings.storage.data_dir, told)
+
+    def _safely(self, act: Callable[[], None]) -> None:
+        """It is done if anybody listens; a bug in it is told by its name."""
+        if not (self.settings.notify.urls or self.settings.notify.ping_url):
+            return
         try:
-            ping(address(url, self.environ), suffix, told, self._trust())
-        except NotSent as error:
-            self.observe(NotTold(str(error)))
-
-    def _trust(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self.settings.api.ca_file is not None:
-            with suppress(OSError, ssl.SSLError):
-                context.load_verify_locations(self.settings.api.ca_file)
-        return context
+            act()
+        except Exception as error:  # noqa: BLE001 - see the class
+            self.observe(NotTold(f"a bug: {type(error).__name__}"))
 
 
-def of_failure(site: str, error: BaseException, data_as_at: datetime | None) -> Message:
-    """What people hear of a run that did not publish: the four lines, and how old the data is."""
+def of_failure(site: str, error: BaseException, data_as_at: datetime | None, *, is_published: bool = False) -> Message:
+    """What people hear of a run that failed: the four lines, and how old the data is.
+
+    `is_published` tells that it did so after it had published.
+    """
+    lines: Iterable[tuple[str, str]]
     if isinstance(error, PipelineError):
         lines, exit_code, title = error.lines(), error.exit_code, error.title
+    elif isinstance(error, SystemExit | KeyboardInterrupt):
+        exit_code = EXIT_TERMINATED if isinstance(error, SystemExit) else EXIT_INTERRUPTED
+        title, lines = "STOPPED", (("WHAT", "the run was stopped from outside"), ("DO", "run again"))
     else:
-        exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else EXIT_INTERNAL
-        what = "the run was terminated" if isinstance(error, SystemExit) else f"a bug: {type(error).__name__}"
-        title = "TERMINATED" if isinstance(error, SystemExit) else "INTERNAL"
-        lines = (("WHAT", what), ("DO", "run again" if isinstance(error, SystemExit) else "report it as a bug"))
+        exit_code, title = EXIT_INTERNAL, "INTERNAL"
+        lines = (("WHAT", f"a bug: {type(error).__name__}"), ("DO", "report it as a bug"))
     body = "\n".join(f"{label:<6} {text}" for label, text in lines)
-    return Message(
-        "failure", site, f"{site}: no new data, {title} ({exit_code})", f"{body}\n{_age(data_as_at)}", None, exit_code
-    )
+    if is_published:
+        return Message("failure", site, f"{site}: new data, but {title} ({exit_code})", body, None, exit_code)
+    told = f"{site}: no new data, {title} ({exit_code})"
+    return Message("failure", site, told, f"{body}\n{_age(data_as_at)}", None, exit_code)
 
 
 def after_publication(
@@ -180,16 +216,12 @@ def after_publication(
     if ageing is not None:
         body = f"{ageing.warning}\n`prospend token show --renewal` tells how to renew it"
         messages.append(Message("token", site, f"{site}: the token nears its end", body, run_id, EXIT_PUBLISHED))
-    found = {
-        _without_counts(f"{one.name}: {one.detail}"): one
-        for one in report.checks
-        if one.name in _DECISIONS and not one.passed
-    }
-    if new := [f"{one.name}: {one.detail}" for known, one in found.items() if known not in told.drift]:
+    failing = (one for one in report.checks if one.name in _DECISIONS and not one.passed)
+    found = {_without_counts(part): part for one in failing for part in _parts(one)}
+    if new := [part for known, part in found.items() if known not in told.drift]:
         body = "\n".join((*new, "see meta.schema_change, and `prospend status`"))
         messages.append(Message("drift", site, f"{site}: the source sends something new", body, run_id, EXIT_PUBLISHED))
-    drift = tuple(sorted(found))
-    return tuple(messages), Told(failing=False, drift=drift, unsent=told.unsent)
+    return tuple(messages), Told(failing=False, drift=tuple(sorted(found)), unsent=told.unsent)
 
 
 def read_told(data_dir: Path) -> Told:
@@ -209,9 +241,37 @@ def write_told(data_dir: Path, told: Told) -> None:
         write_sealed(_place(data_dir), json.dumps(asdict(told), indent=1).encode(), mode=0o600)
 
 
-def _without_counts(detail: str) -> str:
-    """What was found, the same from night to night as long as it is found."""
-    return re.sub(r"\d[\d,.]*", "#", detail)
+def _within(act: Callable[[], None]) -> str | None:
+    """What kept something from being sent; None if nothing did. A name server or a slow end holds no run for long."""
+    problems: list[str] = []
+
+    def acted() -> None:
+        try:
+            act()
+        except NotSent as error:
+            problems.append(str(error))
+        except Exception as error:  # noqa: BLE001 - a thread has nobody to tell
+            problems.append(type(error).__name__)
+
+    thread = threading.Thread(target=acted, name="telling", daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    if thread.is_alive():
+        return f"no answer within {TIMEOUT_S} s"
+    return problems[0] if problems else None
+
+
+def _parts(check: CheckResult) -> Iterator[str]:
+    """What one check found, each difference by itself; how many more there are is no news."""
+    for part in check.detail.split("; "):
+        if not re.match(r"and \d+ more", part):
+            yield f"{check.name}: {part}"
+
+
+def _without_counts(found: str) -> str:
+    """What was found, the same from night to night as long as it is found: how often may move."""
+    without = re.sub(r"(?<![\w.])\d[\d,.]*(?!\w)", "#", found)
+    return re.sub(r"\b(record|row|value)s\b", r"\1", without)
 
 
 def _place(data_dir: Path) -> Path:

@@ -90,7 +90,7 @@ def init(
             places={
                 "file": token_file,
                 "env": token_env,
-                "command": tuple(shlex.split(token_command)) if token_command else None,
+                "command": _words(token_command),
                 "keyring": token_keyring,
                 "credential": token_credential,
             },
@@ -100,6 +100,14 @@ def init(
         as_json=as_json,
         quiet=quiet,
     )
+
+
+def _words(command: str | None) -> tuple[str, ...] | None:
+    try:
+        return tuple(shlex.split(command)) if command else None
+    except ValueError as error:
+        told = f"--token-command is no command: {str(error).lower()}"
+        raise click.BadParameter(told) from None
 
 
 @click.command(short_help="Everything that could be wrong on this machine, each with its remedy.")
@@ -113,7 +121,7 @@ def doctor(
     quiet: bool,
     debug: bool,  # noqa: ARG001
 ) -> int:
-    """Look at settings, token, clock, network, disk, permissions, locks, schedule and data. Nothing is changed.
+    """Look at settings, token, clock, network, disk, permissions, locks, schedule and data. One call is made.
 
     \b
     Examples:
@@ -126,14 +134,18 @@ def doctor(
     from datetime import UTC, datetime
 
     from pipeline.cli.options import site_settings
+    from pipeline.cli.scheduling import nightly_of
     from pipeline.cli.token import checked_token_document
     from pipeline.examining import Patient, examined
+    from pipeline.ops.timetable import is_scheduled
     from pipeline.ops.token_source import guarded_environment
 
     settings = site_settings(config, data)
     environ = guarded_environment(settings.token, os.environ)
-    asks = None if offline else (lambda: checked_token_document(settings))
-    found = tuple(examined(Patient(settings, environ, datetime.now(UTC), asks)))
+    asks = None if offline else (lambda: checked_token_document(settings, environ))
+    nightly = nightly_of(settings)
+    patient = Patient(settings, environ, datetime.now(UTC), asks, lambda text: is_scheduled(text, nightly))
+    found = tuple(examined(patient))
     with until_the_reader_leaves():
         if as_json:
             click.echo(json.dumps({"findings": [asdict(one) for one in found]}, indent=2))

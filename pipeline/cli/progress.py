@@ -21,6 +21,7 @@ from pipeline.model import (
     QuarantineLeft,
     ReadingPlanned,
     ReportFailed,
+    RunPublished,
     StageBegan,
     SurroundingsIgnored,
     TokenAgeing,
@@ -62,6 +63,8 @@ class _Lines:
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
+        if isinstance(event, RunPublished):
+            return
         if isinstance(event, Notice):
             told = _notice(event)
         elif isinstance(event, ReadingPlanned):
@@ -96,6 +99,8 @@ def _live() -> Iterator[Observe]:
         current = [progress.add_task("starting", total=None, told="")]
 
         def observe(event: Event) -> None:
+            if isinstance(event, RunPublished):
+                return
             if isinstance(event, Notice):
                 progress.console.print(_notice(event))
                 return
@@ -134,7 +139,7 @@ def _notice(event: Notice) -> str:
         people = counted(event.people_count, "person", "people")
         return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
     if isinstance(event, NotTold):
-        return f"not told: {event.what}; the next run tries again"
+        return f"not told: {event.what}"
     if isinstance(event, ReportFailed):
         return f"published, but page and workbook could not be written: {event.what}; then run `prospend report`"
     if isinstance(event, TokenAgeing):

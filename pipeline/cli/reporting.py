@@ -13,6 +13,8 @@ from pipeline.cli.options import data_folder, existing, shared, site_settings
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pipeline.settings import Report
+
 
 @click.command(short_help="Write page and workbook again, from the published warehouse.")
 @click.option("--mask-people", is_flag=True, help="Put made-up names in place of people's, as report.mask_people does.")
@@ -41,10 +43,9 @@ def report(
     from pipeline import reports
     from pipeline.errors import ConfigError
     from pipeline.ops.lock import run_lock
-    from pipeline.settings import Report
 
     folder = existing(data_folder(config, data))
-    wanted = site_settings(config, data).report if config is not None or data is None else Report()
+    wanted = _wanted(config, data, folder)
     if not (wanted.page or wanted.workbook):
         raise ConfigError("neither page nor workbook is wanted", where="[report]", do="set report.page = true")
     now = datetime.now(UTC)
@@ -70,6 +71,20 @@ def report(
         for kind, path in (("page", written.page), ("workbook", written.workbook)):
             if path is not None:
                 click.echo(f"{kind}: {path}")
+
+
+def _wanted(config: Path | None, data: Path | None, folder: Path) -> Report:
+    """What the site's settings say; with `--data` alone, where they are those of that folder, else the defaults."""
+    from pipeline.errors import ConfigError
+    from pipeline.settings import Report
+
+    if config is not None or data is None:
+        return site_settings(config, data).report
+    try:
+        settings = site_settings(None, None)
+    except ConfigError:
+        return Report()
+    return settings.report if settings.storage.data_dir.resolve() == folder.resolve() else Report()
 
 
 def _expiry(folder: Path) -> datetime | None:

@@ -7,13 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.options import until_the_reader_leaves
+from pipeline.durable import owner_of
+
 if TYPE_CHECKING:
     from pipeline.ops.timetable import Nightly
+    from pipeline.settings import Settings
 
 _AT = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
 # Clocks are changed between two and three in Australia and New Zealand: this time comes once a night, every night.
@@ -59,23 +64,31 @@ def schedule(
 
     if kind is None:
         raise ConfigError("cron or systemd?", where="schedule", do="give --cron or --systemd")
-    nightly = _nightly(config, at, is_of_user=is_of_user)
+    nightly = _nightly(config, at, is_of_system=kind == "systemd" and not is_of_user)
     if kind == "cron":
+        if nightly.variables:
+            told = (
+                f"note: cron sets none of {', '.join(nightly.variables)}: give each a line NAME=value above the entry"
+            )
+            click.echo(told, err=True)
         if install:
             _into_crontab(nightly)
         else:
-            click.echo(timetable.cron_block(nightly), nl=False)
+            with until_the_reader_leaves():
+                click.echo(timetable.cron_block(nightly), nl=False)
         return
+    _refuse_missing(nightly)
     name = timetable.unit_name(nightly)
     units = {f"{name}.service": timetable.service_unit(nightly), f"{name}.timer": timetable.timer_unit(nightly)}
     if install:
-        _into_systemd(units, name, is_of_user=is_of_user)
+        _into_systemd(units, name, nightly, is_of_user=is_of_user)
         return
-    for file, text in units.items():
-        click.echo(f"# ---- {file}\n{text}")
+    with until_the_reader_leaves():
+        for file, text in units.items():
+            click.echo(f"# ---- {file}\n{text}")
 
 
-def _nightly(config: Path | None, at: str, *, is_of_user: bool) -> Nightly:
+def _nightly(config: Path | None, at: str, *, is_of_system: bool) -> Nightly:
     """The night that the settings describe.
 
     Raises:
@@ -83,25 +96,46 @@ def _nightly(config: Path | None, at: str, *, is_of_user: bool) -> Nightly:
     """
     from pipeline.cli.options import site_settings
     from pipeline.errors import ConfigError
-    from pipeline.ops.timetable import Nightly
 
     match = _AT.match(at)
     if match is None:
         raise ConfigError(f"{at!r:.20} is no time of day", where="--at", do="give hours and minutes, such as 03:30")
-    settings = site_settings(config, None)
+    nightly = replace(nightly_of(site_settings(config, None)), at=(int(match[1]), int(match[2])))
+    is_there = nightly.data_dir.exists()
+    return replace(nightly, user=owner_of(nightly.data_dir)) if is_of_system and is_there else nightly
+
+
+def nightly_of(settings: Settings) -> Nightly:
+    """The nightly run of a site, at the usual time."""
+    from pipeline.ops.timetable import Nightly
+
     assert settings.source is not None
-    data_dir = settings.storage.data_dir.absolute()
+    named = (*settings.notify.urls, *filter(None, (settings.notify.ping_url,)))
+    variables = [one.removeprefix("env:") for one in named if one.startswith("env:")]
     return Nightly(
         program=_program(),
-        config=settings.source.absolute(),
+        config=Path(os.path.normpath(settings.source.absolute())),
         site=settings.site.name,
-        data_dir=data_dir,
-        at=(int(match[1]), int(match[2])),
+        data_dir=settings.storage.data_dir.absolute(),
+        at=(3, 30),
         timezone=settings.site.timezone,
         deadline_s=settings.api.run_deadline_s,
-        user=None if is_of_user else _owner(data_dir),
         credential=settings.token.credential,
+        variables=tuple(dict.fromkeys((*filter(None, (settings.token.env,)), *variables))),
     )
+
+
+def _refuse_missing(nightly: Nightly) -> None:
+    """A unit that may write to the data folder alone needs one; and whoever owns it is who runs."""
+    from pipeline.errors import ConfigError
+
+    if not nightly.data_dir.is_dir():
+        raise ConfigError(
+            "the data folder is not there yet, and a closed-down service cannot make it",
+            where=f"storage.data_dir = {nightly.data_dir}",
+            state="nothing was changed",
+            do="run `prospend run` once, as the user who is to run it each night",
+        )
 
 
 def _program() -> Path:
@@ -109,11 +143,6 @@ def _program() -> Path:
     beside = Path(sys.executable).with_name("prospend")
     found = beside if beside.exists() else Path(shutil.which("prospend") or sys.argv[0])
     return found.absolute()
-
-
-def _owner(folder: Path) -> str:
-    """Who owns the data folder, or would: whoever owns the nearest folder above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists()).owner()
 
 
 def _into_crontab(nightly: Nightly) -> None:
@@ -134,7 +163,7 @@ def _into_crontab(nightly: Nightly) -> None:
     click.echo(f"installed in your crontab: every day at {hour:02}:{minute:02} by this machine's clock", err=True)
 
 
-def _into_systemd(units: dict[str, str], name: str, *, is_of_user: bool) -> None:
+def _into_systemd(units: dict[str, str], name: str, nightly: Nightly, *, is_of_user: bool) -> None:
     from pipeline.durable import make_folder, storing, write_sealed
     from pipeline.errors import ConfigError
 
@@ -150,11 +179,21 @@ def _into_systemd(units: dict[str, str], name: str, *, is_of_user: bool) -> None
     folder = home / "systemd" / "user" if is_of_user else Path("/etc/systemd/system")
     with storing(f"schedule \xb7 {folder}"):
         make_folder(folder)
+        before = folder / f"{name}.service"
+        if before.exists() and str(nightly.config) not in before.read_text("utf-8", "replace"):
+            raise ConfigError(
+                f"{before.name} is of other settings: two sites have one name",
+                where=str(before),
+                state="nothing was changed",
+                do="give this site another site.name",
+            )
         for file, text in units.items():
             write_sealed(folder / file, text.encode(), mode=0o644)
     scope = ("--user",) if is_of_user else ()
     _called(systemctl, *scope, "daemon-reload")
     _called(systemctl, *scope, "enable", "--now", f"{name}.timer")
+    if is_of_user:
+        click.echo("note: `loginctl enable-linger` lets it run while you are not logged in", err=True)
     click.echo(f"installed in {folder}: {', '.join(units)}; `systemctl {' '.join((*scope, 'list-timers'))}`", err=True)
 
 
@@ -166,9 +205,18 @@ def _called(*command: str, told: str | None = None, unless: str | None = None) -
     """
     from pipeline.errors import ConfigError
 
-    done = subprocess.run(  # noqa: S603 - found by its name, arguments of our own
-        command, input=told, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 - found by its name, arguments of our own
+            command,
+            input=told,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            errors="surrogateescape",
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"{command[0]} gave no answer in {_TIMEOUT_S} s", where=" ".join(command)) from None
     if done.returncode and (unless is None or unless not in done.stderr):
         said = (done.stderr.strip().splitlines() or ["no reason given"])[0]
         raise ConfigError(

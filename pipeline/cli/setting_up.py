@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import stat
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,16 @@ import click
 
 from pipeline.cli.options import until_the_reader_leaves
 from pipeline.cli.text import counted, visible
-from pipeline.durable import make_folder, move, storing, write_sealed
+from pipeline.durable import make_folder, storing, write_sealed
 from pipeline.errors import ConfigError, PipelineError
 from pipeline.settings import Settings, Site, defaults_of, load_settings
 from pipeline.settings.writing import Value, example_path, filled_in
+from pipeline.written import looks_like_token
 
 _CONFIG = Path("configs/site.toml")
 _ORIGIN = "https://api.apac.prospend.io"
 _DATA_DIR = "../data"
+_UNTOUCHED = "nothing was written"
 _NEXT = ("run", "status", "schedule --cron")
 _TOKEN_FILE = "~/.prospend-token"  # noqa: S105 - where it is, not what it is
 
@@ -65,7 +69,7 @@ def set_up(given: Given, *, checks_token: bool, is_forced: bool, as_json: bool, 
         raise ConfigError(
             f"the token can be in one place only, and {len(places)} are given",
             where="init",
-            state="nothing was written",
+            state=_UNTOUCHED,
             do="give one of --token-file, --token-env, --token-command, --token-keyring, --token-credential",
         )
     _refuse_existing(given.config, is_forced=is_forced)
@@ -74,7 +78,7 @@ def set_up(given: Given, *, checks_token: bool, is_forced: bool, as_json: bool, 
         name=ask("Your name for the site", given.name, None, "--name"),
         base_url=ask("Origin of the API", given.base_url, _ORIGIN, "--base-url"),
         timezone=ask("Time zone of your people", given.timezone, _own_zone(), "--timezone"),
-        fiscal_year_start=int(
+        fiscal_year_start=_month(
             ask(
                 "First month of your fiscal year, 1 to 12",
                 str(given.fiscal_year_start) if given.fiscal_year_start else None,
@@ -105,10 +109,16 @@ def _not_asked(question: str, given: str | None, default: str | None, option: st
         raise ConfigError(
             f"{question[0].lower()}{question[1:]} is not given",
             where="init",
-            state="nothing was written",
+            state=_UNTOUCHED,
             do=f"give {option}, or run it on a terminal to be asked",
         )
     return found
+
+
+def _month(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 12:
+        return int(text)
+    raise ConfigError(f"{text!r:.20} is no month from 1 to 12", where="init", state=_UNTOUCHED, do="give a number")
 
 
 def _own_zone() -> str:
@@ -139,6 +149,8 @@ def _written(config: Path, answers: Answers) -> Settings:
         ConfigError: an answer is not right; nothing was written.
     """
     kind, place = answers.token_place
+    if kind == "file" and isinstance(place, str) and not place.startswith("~"):
+        place = str(Path(place).absolute())
     values: dict[tuple[str, str], Value | None] = {
         ("site", "name"): answers.name,
         ("site", "base_url"): answers.base_url,
@@ -150,25 +162,46 @@ def _written(config: Path, answers: Answers) -> Settings:
     }
     if answers.ca_file:
         values["api", "ca_file"] = str(Path(answers.ca_file).expanduser().absolute())
+    if any(looks_like_token(one) for one in _texts(values.values())):
+        raise ConfigError(
+            "an answer is a token: settings say only where it is found",
+            where="init",
+            state=_UNTOUCHED,
+            do="name the file with the token; you are asked for the token itself after that",
+        )
     text = filled_in(example_path().read_text("utf-8"), values)
     where = f"init · {config}"
     with storing(where):
         make_folder(config.parent)
         aside = config.with_name(f".{config.name}.new")
         try:
+            aside.unlink(missing_ok=True)
             aside.write_text(text, "utf-8")
             try:
-                settings = load_settings(aside)
+                settings = replace(load_settings(aside), source=config)
             except ConfigError as error:
-                error.where, error.state = where, "nothing was written"
+                error.where, error.state = where, _UNTOUCHED
                 error.do = "correct the answer and run `prospend init` again"
                 raise
+            mode = 0o640
             if config.exists():
-                config.replace(config.with_name(f"{config.name}.before"))
-            move(aside, config)
+                mode = stat.S_IMODE(config.stat().st_mode)
+                os.link(config, _free_name(config))
+            write_sealed(config, text.encode(), mode=mode | stat.S_IWUSR)
         finally:
             aside.unlink(missing_ok=True)
     return settings
+
+
+def _free_name(config: Path) -> Path:
+    """Where the file before is kept: never in place of one that was kept earlier."""
+    names = (f"{config.name}.before", *(f"{config.name}.before-{number}" for number in range(2, 1000)))
+    return next(config.with_name(name) for name in names if not config.with_name(name).exists())
+
+
+def _texts(values: Iterable[Value | None]) -> Iterator[str]:
+    for value in values:
+        yield from (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
 
 
 def _offer_to_store(file: Path | None) -> None:

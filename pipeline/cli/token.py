@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +108,7 @@ def check(config: Path | None, data: Path | None, as_json: bool, quiet: bool, de
     _tell(checked_token_document(site_settings(config, data)), as_json=as_json)
 
 
-def checked_token_document(settings: Settings) -> dict[str, Any]:
+def checked_token_document(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What the source says to the site's token, by one call: the companies it sees, and the token's passport.
 
     Raises:
@@ -120,7 +121,7 @@ def checked_token_document(settings: Settings) -> dict[str, Any]:
     from pipeline.ops.token_source import place_of
     from pipeline.resources import read_catalogue
 
-    secret = _found(settings)
+    secret = _found(settings, environ)
     now = datetime.now(UTC)
     passport = auth.passport(secret, now)
     auth.refuse_expired(passport, now, place=place_of(settings.token), zone=ZoneInfo(settings.site.timezone))
@@ -140,10 +141,12 @@ def checked_token_document(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _found(settings: Settings) -> Secret:
+def _found(settings: Settings, environ: Mapping[str, str] | None = None) -> Secret:
+    """The site's token; `environ` is one that was guarded already, the process's own by default."""
     from pipeline.ops.token_source import find_token, guarded_environment
 
-    return find_token(settings.token, guarded_environment(settings.token, os.environ))
+    guarded = guarded_environment(settings.token, os.environ) if environ is None else environ
+    return find_token(settings.token, guarded)
 
 
 async def _companies_answer(settings: Settings, secret: Secret) -> tuple[Response, list[str]]:

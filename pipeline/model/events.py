@@ -75,9 +75,16 @@ class ErasureEnded:
 
 @dataclass(frozen=True, slots=True)
 class NotTold:
-    """A message or a ping could not be sent; the run goes on, and the next one tries again."""
+    """A message or a ping could not be sent; the run goes on. What nobody took is said again by the next one."""
 
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPublished:
+    """Readers have the new night: whatever fails from now on takes nothing from them."""
+
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +105,6 @@ Event = (
     | ErasureEnded
     | NotTold
     | ReportFailed
+    | RunPublished
 )
 Observe = Callable[[Event], None]

@@ -54,6 +54,18 @@ def run_lock(
         lock.release()
 
 
+def holder_of(data_dir: Path) -> str | None:
+    """Which run holds the lock, None if none does; asked of the kernel, without touching the lock."""
+    path = data_dir / "state" / "run.lock"
+    try:
+        inode = path.stat().st_ino
+        held = [line.split() for line in Path("/proc/locks").read_text("ascii").splitlines()]
+    except OSError:
+        return None
+    is_held = any(line[1] == "FLOCK" and line[-3].split(":")[-1] == str(inode) for line in held)
+    return _described(path.with_name("run.json"), lambda _: None) if is_held else None
+
+
 def _no_locks(data_dir: Path, error: OSError) -> LocalAccess:
     mount = room_at(data_dir).mount
     kinds = [line.split()[2] for line in _mounts() if line.split()[1] == mount]

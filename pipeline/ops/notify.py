@@ -1,7 +1,7 @@
 """Sending a message to people: a webhook, SMTP, or whatever apprise knows. Never the token, never a row of the data.
 
 Addresses may hold secrets, so they are never part of an error; `env:NAME` in the settings names the variable that holds
-one. Everything goes over verified TLS, but mail to a server on this machine.
+one. Everything goes over verified TLS, but mail to a server on this machine, and what is apprise's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -54,14 +57,31 @@ def address(written: str, environ: Mapping[str, str]) -> str:
     return found
 
 
-def send(message: Message, to: str, trust: ssl.SSLContext) -> None:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How messages leave: whom to trust as a server, and the proxy of the settings, if there is one."""
+
+    trust: ssl.SSLContext
+    proxy: str | None = None
+
+
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """This machine's authorities and those of a file. Not the default context: that obeys SSLKEYLOGFILE."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+def send(message: Message, to: str, way: Way) -> None:
     """The message is with whoever `to` leads to.
 
     Args:
         message: what to say.
         to: https:// is a webhook that takes JSON with `text` in it; smtp:// and smtps:// are mail,
             smtps://USER:PASSWORD@HOST/?from=A&to=B; anything else is for apprise.
-        trust: whom to trust as a server.
+        way: how it leaves.
 
     Raises:
         NotSent: it is not.
@@ -70,9 +90,9 @@ def send(message: Message, to: str, trust: ssl.SSLContext) -> None:
         parts = urlsplit(to)
         if parts.scheme == "https":
             document = {**asdict(message), "text": f"{message.title}\n{message.body}"}
-            _post(to, json.dumps(document).encode(), "application/json", trust)
+            _post(to, json.dumps(document).encode(), "application/json", way)
         elif parts.scheme in ("smtp", "smtps"):
-            _mail(message, parts, trust)
+            _mail(message, parts, way.trust)
         else:
             _apprise(message, to)
     except NotSent:
@@ -81,20 +101,24 @@ def send(message: Message, to: str, trust: ssl.SSLContext) -> None:
         raise NotSent(f"{_kind(to)}: {_reason(error)}") from None
 
 
-def ping(url: str, suffix: str, told: str, trust: ssl.SSLContext) -> None:
+def ping(url: str, suffix: str, told: str, way: Way) -> None:
     """A dead man's switch in the manner of Healthchecks hears that the run has begun (`start`), or its exit code.
 
     Raises:
         NotSent: it does not.
     """
-    if urlsplit(url).scheme != "https":
-        raise NotSent("the ping: only https is used")
     try:
-        _post(f"{url.rstrip('/')}/{suffix}", told.encode()[-_MOST_PING_BYTES:], "text/plain; charset=utf-8", trust)
+        _refuse_unencrypted(url)
+        _post(f"{url.rstrip('/')}/{suffix}", told.encode()[-_MOST_PING_BYTES:], "text/plain; charset=utf-8", way)
     except NotSent:
         raise
     except Exception as error:  # noqa: BLE001 - as above
         raise NotSent(f"the ping: {_reason(error)}") from None
+
+
+def _refuse_unencrypted(url: str) -> None:
+    if urlsplit(url).scheme != "https":
+        raise NotSent("the ping: only https is used")
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -104,9 +128,10 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """None: the redirect becomes an error."""
 
 
-def _post(url: str, body: bytes, kind: str, trust: ssl.SSLContext) -> None:
+def _post(url: str, body: bytes, kind: str, way: Way) -> None:
     request = urllib.request.Request(url, body, {"Content-Type": kind, "User-Agent": "prospend-pipeline"})  # noqa: S310
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trust), _NoRedirects())
+    proxies = urllib.request.ProxyHandler({"https": way.proxy} if way.proxy else {})  # never the environment's
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=way.trust), proxies, _NoRedirects())
     try:
         with opener.open(request, timeout=TIMEOUT_S) as response:
             response.read(1)
@@ -116,13 +141,15 @@ def _post(url: str, body: bytes, kind: str, trust: ssl.SSLContext) -> None:
 
 
 def _mail(message: Message, parts: SplitResult, trust: ssl.SSLContext) -> None:
-    asked = parse_qs(parts.query)
+    asked = parse_qs(parts.query.replace("+", "%2B"))  # which stands in addresses
     if not parts.hostname or "to" not in asked:
         raise NotSent("mail: an address needs a host and ?to=")
     mail = EmailMessage()
     mail["Subject"] = " ".join(message.title.split())
     mail["To"] = ", ".join(asked["to"])
     mail["From"] = asked.get("from", asked["to"])[0]
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = make_msgid(domain="prospend-pipeline.invalid")
     mail.set_content(message.body)
     port = parts.port or 0
     if parts.scheme == "smtps":
@@ -160,5 +187,6 @@ def _kind(to: str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, OSError):
         error = error.reason
-    strerror = getattr(error, "strerror", None)
+    is_of_tls = isinstance(error, ssl.SSLError)  # whose text may hold the host
+    strerror = None if is_of_tls else getattr(error, "strerror", None)
     return f"{type(error).__name__}: {strerror}" if strerror else type(error).__name__

@@ -74,3 +74,17 @@ def test_each_milestone_of_the_token_is_a_message():
     (message,), _ = told_after(Told(), ageing=TokenAgeing("the token expires in 13 days", is_new=True))
     assert message.kind == "token"
     assert "13 days" in message.body
+
+
+def test_fields_whose_names_differ_in_digits_alone_are_two():
+    """And one that goes away does not make the others news."""
+    _, told = told_after(Told(), drift("claim.custom1 (3 records); claim.custom2 (1 record)"))
+    (message,), _ = told_after(told, drift("claim.custom2 (4 records); claim.custom3 (1 record)"))
+    assert "custom3" in message.body
+    assert "custom2" not in message.body
+
+
+def test_a_failure_after_the_publication_says_that_the_data_is_new():
+    """Nobody is sent looking for data that is there."""
+    error = TokenError("x", where="y", state="z", do="w")
+    assert of_failure("acme", error, NOW, is_published=True).title == "acme: new data, but CREDENTIAL (11)"

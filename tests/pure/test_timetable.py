@@ -4,7 +4,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.ops.timetable import Nightly, cron_block, service_unit, timer_unit, unit_name, with_block
+from pipeline.ops.timetable import Nightly, cron_block, is_scheduled, service_unit, timer_unit, unit_name, with_block
 
 NIGHTLY = Nightly(
     program=Path("/opt/prospend/bin/prospend"),
@@ -40,6 +40,33 @@ def test_installing_again_replaces_and_leaves_what_others_wrote():
     both = with_block(once, other)
     assert both.count("prospend run") == 2
     assert with_block("", NIGHTLY) == cron_block(NIGHTLY)
+
+
+def test_what_others_wrote_into_the_block_stays():
+    """A variable above the entry is not ours, nor is an entry that somebody has commented out; nothing runs twice."""
+    mark, entry = cron_block(NIGHTLY).splitlines()
+    edited = f"{mark}\nHOOK=https://example.com\n{entry}\n# {entry}\n"
+    later = with_block(edited, replace(NIGHTLY, at=(4, 15)))
+    assert later == f"HOOK=https://example.com\n# {entry}\n" + cron_block(replace(NIGHTLY, at=(4, 15)))
+    assert is_scheduled(later, NIGHTLY)
+    assert not is_scheduled(f"{mark}\n# {entry}\n", NIGHTLY)
+    assert not is_scheduled(later, replace(NIGHTLY, config=Path("/srv/acme/configs/site.toml.old")))
+
+
+def test_a_users_own_systemd_is_asked_for_nothing_it_may_not_do():
+    """It has no capabilities to drop and cannot give namespaces."""
+    text = service_unit(replace(NIGHTLY, user=None))
+    for word in ("CapabilityBoundingSet", "Protect", "Private", "ReadWritePaths", "RestrictNamespaces"):
+        assert word not in text
+    assert is_scheduled(service_unit(NIGHTLY), NIGHTLY)
+
+
+def test_secrets_come_from_a_file_beside_the_settings():
+    """Cron and systemd begin with an environment of their own."""
+    text = service_unit(replace(NIGHTLY, variables=("HOOK",)))
+    assert "EnvironmentFile=/srv/acme/configs/site.env\n" in text
+    assert "HOOK" in text
+    assert "EnvironmentFile" not in service_unit(NIGHTLY)
 
 
 def test_units_may_write_the_data_folder_alone():
