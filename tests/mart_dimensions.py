@@ -46,7 +46,7 @@ def money(amounts: Mapping[str, Any] | None, prefix: str = "") -> Row:
     amounts = amounts or {}
     sent = {name: amounts.get(f"{name}Amount") for name in AMOUNTS}
     told = {f"{prefix}{name}_amount": None if one is None else Decimal(one) for name, one in sent.items()}
-    return told | {f"{prefix}currency_code": amounts.get("currencyCode") or None}
+    return told | {f"{prefix}currency_code": (amounts.get("currencyCode") or "").strip().upper() or None}
 
 
 def month(day: date | None) -> date | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable
@@ -81,7 +82,7 @@ class Figures(Facts):
             left = (one["due_on"] - self.house.today).days
             over = -left
             bucket = next(name for most, name in OVERDUE if over <= most)
-            for total in totals.get((one["company_id"], "invoice", one["document_id"], "transaction"), []):
+            for total in totals.get((one["company_id"], "invoice", one["document_id"], "transaction"), [money(None)]):
                 rows.append(
                     {name: one[name] for name in (*taken.split(), "invoice_on", "due_on")}
                     | {name: total[name] for name in (*(f"{name}_amount" for name in AMOUNTS), "currency_code")}
@@ -208,21 +209,15 @@ class Figures(Facts):
         ]
 
     def gst_bas(self) -> list[Row]:
-        rows = [
-            row
-            | {
-                "is_finalised": row["status"] == "Finalised",
-                "bas_quarter_start_on": row["spent_on"].replace(month=(row["spent_on"].month - 1) // 3 * 3 + 1, day=1),
-            }
-            for row in self._spend(lambda _: True)
-        ]
-        keys = ("company_id", "bas_quarter_start_on", "tax_code_id", "counts_as", "is_finalised", "currency_code")
+        rows = [row | {"is_finalised": row["status"] == "Finalised"} for row in self._spend(lambda _: True)]
+        keys = ("company_id", "month_on", "tax_code_id", "counts_as", "is_finalised", "currency_code")
         return [
             dict(zip(keys, key, strict=True))
             | {
                 "company_name": same[0]["company_name"],
                 "tax_code_name": same[0]["tax_code_name"],
-                "bas_quarter": f"{key[1].year}-Q{key[1].month // 3 + 1}",
+                "bas_quarter": f"{key[1].year}-Q{(key[1].month + 2) // 3}",
+                "bas_quarter_start_on": date(key[1].year, (key[1].month - 1) // 3 * 3 + 1, 1),
                 "line_count": len(same),
             }
             | added(same)
@@ -287,7 +282,8 @@ class Figures(Facts):
         for key, same in grouped(invoices, "company_id", "supplier_id", "bare", "is_credit").items():
             if len(same) > 1 and key[2]:
                 for one in same:
-                    rows.append(self._suspect("supplier_reference", " / ".join(key[:3]), same, one, one["invoice_on"]))
+                    told = (*key[:3], str(key[3]).lower())
+                    rows.append(self._suspect("supplier_reference", told, same, one, one["invoice_on"]))
         documents = {
             (one["company_id"], one["document_id"]): one for one in self.documents if one["document_type"] == "claim"
         }
@@ -306,18 +302,18 @@ class Figures(Facts):
         keys = ("company_id", "claimant_id", "on", "currency_code", "gross_amount")
         for key, same in grouped(expenses, *keys).items():
             if len(same) > 1:
-                told = " / ".join([*map(str, key[:4]), f"{key[4]:.4f}"])
+                told = (*map(str, key[:4]), f"{key[4]:.4f}")
                 rows += [self._suspect("claimant_amount_date", told, same, one, one["on"]) for one in same]
         return rows
 
-    def _suspect(self, rule: str, told: str, same: list[Row], one: Row, on: date) -> Row:
+    def _suspect(self, rule: str, told: tuple[str, ...], same: list[Row], one: Row, on: date) -> Row:
         taken = (
             "company_id document_type document_id status reference supplier_id supplier_name claimant_id claimant_name "
             "currency_code gross_amount"
         )
         return {name: one[name] for name in taken.split()} | {
             "rule": rule,
-            "group_key": told,
+            "group_key": hashlib.md5(" / ".join(told).encode(), usedforsecurity=False).hexdigest()[:12],
             "group_size": len(same),
             "line_id": one.get("line_id"),
             "expense_type": one.get("expense_type"),

@@ -29,6 +29,17 @@ def test_how_old_a_payable_is(made, due, bucket, is_soon):
     assert marts("SELECT age_bucket, gross_amount FROM mart.payable_ageing") == [(bucket, 50)]
 
 
+def test_an_open_invoice_without_totals_is_to_be_paid_as_well(made):
+    """How much is not known."""
+    marts = made(invoice(due_date="2026-11-30T00:00:00Z"))
+    assert marts("SELECT document_id, is_due_soon, gross_amount, currency_code FROM mart.payable_due") == [
+        ("i", True, None, None)
+    ]
+    assert marts("SELECT age_bucket, invoice_count, gross_amount, currency_code FROM mart.payable_ageing") == [
+        ("not due", 1, None, None)
+    ]
+
+
 def test_days_are_those_of_the_site(made):
     """An instant belongs to the day it had in the site's zone, midnight UTC is a day by itself, 1970 is no day."""
     marts = made(
@@ -135,10 +146,12 @@ def test_gst_is_the_tax_as_sent(made):
             for key in "ij"
         ),
     )
-    asked = "SELECT bas_quarter, counts_as, is_finalised, net_amount, tax_amount FROM mart.gst_bas ORDER BY ALL"
+    asked = (
+        "SELECT bas_quarter, month_on, counts_as, is_finalised, net_amount, tax_amount FROM mart.gst_bas ORDER BY ALL"
+    )
     assert marts(asked) == [
-        ("2026-Q3", "spend", True, Decimal("92.23"), Decimal("7.77")),
-        ("2026-Q4", "rejected", False, Decimal("92.23"), Decimal("7.77")),
+        ("2026-Q3", date(2026, 9, 1), "spend", True, Decimal("92.23"), Decimal("7.77")),
+        ("2026-Q4", date(2026, 10, 1), "rejected", False, Decimal("92.23"), Decimal("7.77")),
     ]
 
 
@@ -189,6 +202,21 @@ def test_suspects_share_what_the_rule_says(made):
         ("supplier_reference", "i1", 2),
         ("supplier_reference", "i2", 2),
     ]
+
+
+def test_groups_of_suspects_have_keys_of_their_own_that_name_nobody(made):
+    """An invoice pair and a credit note pair of one reference are two groups."""
+    totals = {"i1": 10, "i2": 10, "n1": -10, "n2": -10}
+    people = {"claimant_id": "person-4711"}
+    marts = made(
+        *(one for key, gross in totals.items() for one in (invoice(key, reference="A1"), total("invoice", key, gross))),
+        claim("c", **people),
+        expense("e1", 25),
+        expense("e2", 25),
+    )
+    asked = "SELECT count(*), min(group_size), max(group_size) FROM mart.duplicate_suspect GROUP BY group_key"
+    assert marts(asked) == [(2, 2, 2)] * 3
+    assert not marts("FROM mart.duplicate_suspect WHERE group_key LIKE '%4711%' OR length(group_key) <> 12")
 
 
 def test_just_below_a_threshold(made):

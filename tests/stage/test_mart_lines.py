@@ -150,6 +150,25 @@ def test_what_a_status_counts_as(made, status, counts_as):
     assert bool(marts("FROM mart.spend_month")) == (counts_as == "spend")
 
 
+def test_codes_are_the_same_however_they_are_written(made):
+    """Spaces and small letters make no other currency, and no other status."""
+    marts = made(
+        claim(status=" Rejected "),
+        total("claim", "c", 100),
+        expense("e0"),
+        invoice(status="Finalised "),
+        total("invoice", "i", 100, "aud "),
+        *(
+            row("invoice_line", company_id="1", invoice_id="i", id=key, **money(50, currency))
+            for key, currency in {"l1": "AUD", "l2": " aud"}.items()
+        ),
+    )
+    asked = "SELECT document_id, counts_as, is_open, currency_code FROM mart.document ORDER BY 1"
+    assert marts(asked) == [("c", "rejected", False, None), ("i", "spend", False, "AUD")]
+    assert marts("SELECT status, currency_code, gross_amount FROM mart.spend_month") == [("Finalised", "AUD", 100)]
+    assert not marts.wrong
+
+
 def test_personal_and_omitted_lines_are_flagged_and_never_spend(made):
     marts = made(
         claim(),

@@ -10,7 +10,7 @@
 -- document_type: claim or invoice
 -- document_id: key of the document
 -- basis: claim: converted to the claim's currency; transaction: in the original currency
--- currency_code: ISO 4217 currency code
+-- currency_code: ISO 4217 currency code, in capitals
 -- gross_amount: amount including tax
 -- net_amount: amount excluding tax
 -- tax_amount: tax as sent
@@ -18,17 +18,17 @@ WITH
 total AS (
     SELECT
         company_id, 'claim' AS document_type, claim_id AS document_id, 'claim' AS basis,
-        gross_amount, net_amount, tax_amount, nullif(currency_code, '') AS currency_code
+        gross_amount, net_amount, tax_amount, nullif(upper(trim(currency_code)), '') AS currency_code
     FROM live_claim_currency_total
     UNION ALL
     SELECT
         company_id, 'claim' AS document_type, claim_id AS document_id, 'transaction' AS basis,
-        gross_amount, net_amount, tax_amount, nullif(currency_code, '') AS currency_code
+        gross_amount, net_amount, tax_amount, nullif(upper(trim(currency_code)), '') AS currency_code
     FROM live_claim_transaction_total
     UNION ALL
     SELECT
         company_id, 'invoice' AS document_type, invoice_id AS document_id, 'transaction' AS basis,
-        gross_amount, net_amount, tax_amount, nullif(currency_code, '') AS currency_code
+        gross_amount, net_amount, tax_amount, nullif(upper(trim(currency_code)), '') AS currency_code
     FROM live_invoice_transaction_total
 )
 SELECT

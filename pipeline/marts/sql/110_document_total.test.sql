@@ -12,10 +12,10 @@ sent AS (
 ),
 total AS (
     SELECT
-        place, nullif(currency_code, '') AS currency_code,
+        place, nullif(upper(trim(currency_code)), '') AS currency_code,
         sum(gross_amount) AS gross_amount, sum(net_amount) AS net_amount, sum(tax_amount) AS tax_amount
     FROM sent
-    GROUP BY place, nullif(currency_code, '')
+    GROUP BY place, nullif(upper(trim(currency_code)), '')
 ),
 stood AS (
     SELECT

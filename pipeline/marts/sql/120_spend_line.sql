@@ -17,7 +17,7 @@
 -- document_id: key of the claim or invoice
 -- line_id: key of the expense or invoice line
 -- split_id: key of the part; NULL for a line that is not split
--- status: status of the document as sent; NULL if the document itself could not be read
+-- status: status of the document as sent, without spaces around it; NULL if the document itself could not be read
 -- counts_as: spend, credit, personal, omitted, rejected or cancelled
 -- is_spend: whether counts_as is spend
 -- is_personal: whether the line, or the line it is a part of, is marked personal
@@ -143,7 +143,7 @@ invoice_line AS (
 ),
 claim AS (
     SELECT
-        company_id, id, status, claim_type, claimant_id,
+        company_id, id, trim(status) AS status, claim_type, claimant_id,
         local_on(created_date) AS created_on,
         local_on(approved_date) AS approved_on,
         local_on(finalised_date) AS finalised_on
@@ -151,7 +151,7 @@ claim AS (
 ),
 invoice AS (
     SELECT
-        company_id, id, status, supplier_id, supplier_name,
+        company_id, id, trim(status) AS status, supplier_id, supplier_name,
         local_on(invoice_date) AS invoice_on,
         local_on(created_date) AS created_on,
         local_on(approved_date) AS approved_on,
@@ -257,11 +257,11 @@ SELECT
     line.gross_amount,
     line.net_amount,
     line.tax_amount,
-    nullif(line.currency_code, '') AS currency_code,
+    nullif(upper(trim(line.currency_code)), '') AS currency_code,
     line.claim_gross_amount,
     line.claim_net_amount,
     line.claim_tax_amount,
-    nullif(line.claim_currency_code, '') AS claim_currency_code
+    nullif(upper(trim(line.claim_currency_code)), '') AS claim_currency_code
 FROM placed AS line
 LEFT JOIN mart.company AS company ON company.company_id = line.company_id
 LEFT JOIN mart.entity AS entity ON entity.company_id = line.company_id AND entity.entity_id = line.entity_id

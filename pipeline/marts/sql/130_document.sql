@@ -17,7 +17,7 @@
 -- claimant_id: user id of the claimant
 -- claimant_name: name of the claimant, on their newest claim
 -- claim_type: kind of claim, such as Master Card; NULL for invoices
--- status: status as sent
+-- status: status as sent, without spaces around it
 -- counts_as: spend, credit, rejected or cancelled
 -- is_open: whether it may still be finalised: it is not finalised, rejected or cancelled
 -- is_spend: whether counts_as is spend
@@ -49,7 +49,7 @@ document AS (
     SELECT
         company_id, 'claim' AS document_type, id AS document_id, NULL AS reference, summary,
         NULL AS supplier_id, NULL AS name_on_invoice, NULL AS code_on_invoice,
-        claimant_id, claim_type, status, created_date, approved_date, finalised_date, updated_date,
+        claimant_id, claim_type, trim(status) AS status, created_date, approved_date, finalised_date, updated_date,
         local_on(from_date) AS from_on, local_on(to_date) AS to_on, NULL::DATE AS invoice_on, NULL::DATE AS due_on,
         'claim' AS basis
     FROM live_claim
@@ -57,7 +57,7 @@ document AS (
     SELECT
         company_id, 'invoice' AS document_type, id AS document_id, reference, summary,
         supplier_id, supplier_name, supplier_code,
-        NULL AS claimant_id, NULL AS claim_type, status, created_date, approved_date, finalised_date, updated_date,
+        NULL AS claimant_id, NULL AS claim_type, trim(status) AS status, created_date, approved_date, finalised_date, updated_date,
         NULL::DATE AS from_on, NULL::DATE AS to_on, local_on(invoice_date) AS invoice_on, local_on(due_date) AS due_on,
         'transaction' AS basis
     FROM live_invoice

@@ -1,5 +1,6 @@
 -- One row an open invoice and currency of its totals: what is to be paid and when. An invoice is open until it is
--- finalised, rejected or cancelled; whether it was paid the source does not say. Credit notes are here with their sign.
+-- finalised, rejected or cancelled; whether it was paid the source does not say. Credit notes are here with their sign. One
+-- that came without totals is a row without amounts and currency.
 --
 -- grain: company_id, document_id, currency_code
 -- evidence: documented
@@ -20,7 +21,7 @@
 -- is_due_soon: whether it is due within the site's due_soon_days and not overdue
 -- is_overdue: whether due_on lies before the day of the data
 -- age_bucket: not due, 1-30 days, 31-60 days, 61-90 days, over 90 days, or no due date
--- currency_code: ISO 4217 currency code
+-- currency_code: ISO 4217 currency code; NULL of an invoice without totals
 -- gross_amount: amount including tax
 -- net_amount: amount excluding tax
 -- tax_amount: tax as sent
@@ -60,7 +61,7 @@ SELECT
     total.net_amount,
     total.tax_amount
 FROM invoice
-INNER JOIN mart.document_total AS total
+LEFT JOIN mart.document_total AS total
     ON total.company_id = invoice.company_id
     AND total.document_type = 'invoice'
     AND total.document_id = invoice.document_id

@@ -1,5 +1,5 @@
 -- What may have been claimed or invoiced twice, one row a document or line of a suspicious group. Rule supplier_reference:
--- invoices of one supplier with the same reference, but for spaces, signs and case. Rule claimant_amount_date: expenses of
+-- invoices, or credit notes, of one supplier with the same reference, but for spaces, signs and case. Rule claimant_amount_date: expenses of
 -- one claimant of one day, currency and amount. To look at: both happen for good reasons. Rejected and cancelled documents,
 -- and personal and omitted expenses, are left out; a split expense is taken as the one that it is.
 --
@@ -8,7 +8,7 @@
 -- money: gross_amount in currency_code
 --
 -- rule: supplier_reference or claimant_amount_date
--- group_key: what the rows of a group have in common, as text
+-- group_key: the same for the rows of a group, and for them alone; made of what they have in common, but does not show it
 -- group_size: how many rows the group has
 -- company_id: company
 -- document_type: invoice for the first rule, claim for the second
@@ -44,7 +44,7 @@ expense AS (
         expense.company_id, expense.claim_id, expense.id AS line_id, claim.status, claim.claimant_id,
         claim.claimant_name, nullif(expense.expense_type, '') AS expense_type,
         local_on(expense.transaction_date) AS spent_on,
-        nullif(expense.currency_code, '') AS currency_code, expense.gross_amount
+        nullif(upper(trim(expense.currency_code)), '') AS currency_code, expense.gross_amount
     FROM live_expense AS expense
     INNER JOIN mart.document AS claim
         ON claim.company_id = expense.company_id
@@ -65,7 +65,9 @@ expense_group AS (
 )
 SELECT
     'supplier_reference' AS rule,
-    concat_ws(' / ', invoice.company_id, invoice.supplier_id, invoice.bare_reference) AS group_key,
+    left(
+        md5(concat_ws(' / ', invoice.company_id, invoice.supplier_id, invoice.bare_reference, invoice.is_credit)), 12
+    ) AS group_key,
     invoice_group.group_size,
     invoice.company_id,
     'invoice' AS document_type,
@@ -90,8 +92,14 @@ INNER JOIN invoice_group
 UNION ALL
 SELECT
     'claimant_amount_date' AS rule,
-    concat_ws(
-        ' / ', expense.company_id, expense.claimant_id, expense.spent_on, expense.currency_code, expense.gross_amount
+    left(
+        md5(
+            concat_ws(
+                ' / ',
+                expense.company_id, expense.claimant_id, expense.spent_on, expense.currency_code, expense.gross_amount
+            )
+        ),
+        12
     ) AS group_key,
     expense_group.group_size,
     expense.company_id,
