@@ -200,7 +200,8 @@ def _as_text(column: Column) -> tuple[str, bool]:
         return f"replace(make_timestamp(epoch_us({name}))::VARCHAR, ' ', 'T') || 'Z'", False
     if column.type.endswith("]"):
         return f"to_json({name}::VARCHAR[])::VARCHAR", True
-    is_plain = column.type.startswith(("DECIMAL", "BOOLEAN", "DATE")) or column.type.endswith(("INT", "INTEGER"))
+    is_plain = column.type.startswith(("DECIMAL", "BOOLEAN", "DATE", "DOUBLE", "FLOAT"))
+    is_plain = is_plain or column.type.endswith(("INT", "INTEGER"))
     return (f"{name}::VARCHAR", not is_plain)
 
 

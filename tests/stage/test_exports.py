@@ -76,6 +76,17 @@ def test_for_spreadsheets_no_text_is_a_formula(books, tmp_path):
     assert rows_of(tmp_path / "out" / "mart.spend_line.csv", "utf-8-sig")[2][6] == "-0.1000"
 
 
+def test_for_spreadsheets_numbers_below_zero_stay_numbers(tmp_path):
+    """Whatever type of number it is: a share that fell is no text."""
+    kinds = ("DECIMAL(9, 4)", "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+    columns = ", ".join(f"(-3)::{kind} AS n{at}" for at, kind in enumerate(kinds))
+    path = made(tmp_path / "m.duckdb", f"CREATE TABLE mart.share AS SELECT {columns}, '-3' AS text")
+    written(path, tmp_path / "out", "csv", for_spreadsheets=True)
+    *numbers, text = rows_of(tmp_path / "out" / "mart.share.csv", "utf-8-sig")[1]
+    assert [float(one) for one in numbers] == [-3.0] * len(kinds)
+    assert text == "'-3"
+
+
 def test_parquet_keeps_types_and_meaning(books, tmp_path):
     """Decimals as decimals, instants in UTC; table and columns say what they mean."""
     written(books, tmp_path / "out", "parquet")
