@@ -58,8 +58,23 @@ def ask(connection: Connection, name: str, words: Mapping[str, str]) -> Answer:
     result = connection.sql(sql)
     assert result is not None, f"{name}.sql gives no rows"
     table = result.to_arrow_table()
-    columns = [column.to_pylist() for column in table.columns]
+    columns = [_values(column) for column in table.columns]
     return Answer(name, _about(sql), sql, tuple(table.column_names), tuple(zip(*columns, strict=True)))
+
+
+def _values(column: pa.ChunkedArray[Any]) -> list[Any]:
+    """The values of a column; None, too, for a day or time that Python cannot say, such as one of the year 10000."""
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        return [_value(one) for one in column]
+
+
+def _value(scalar: pa.Scalar[Any]) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return None
 
 
 def _about(sql: str) -> str:

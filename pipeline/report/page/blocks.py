@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -49,8 +50,14 @@ class Writer:
         if value is None:
             return wording.NOTHING
         if kind == "moment":
-            return wording.moment(value, self.zone)  # type: ignore[arg-type]
+            return self._moment(value)  # type: ignore[arg-type]
         return _WRITERS[kind](value)
+
+    def _moment(self, value: datetime) -> str:
+        try:
+            return wording.moment(value, self.zone)
+        except OverflowError:  # the last hours that a clock knows are of the year 10000 elsewhere
+            return wording.NOTHING
 
     def of(self, answer: Answer, row: int, column: str, kind: str, *, class_: str | None = None) -> Markup:
         """One value, with the exact one and the statement that gives it named in attributes."""

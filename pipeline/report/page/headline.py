@@ -55,6 +55,11 @@ def _big(subject: Subject, answer: Answer, row: int, column: str, currency: str)
     )
 
 
+def _unsent(answer: Answer, row: int, *columns: str) -> str | None:
+    """That a dash among these figures is no zero, if there is one."""
+    return "A dash: not sent." if any(answer.value(row, one) is None for one in columns) else None
+
+
 def _absent(title: str, why: str) -> Markup:
     return _key(title, tag("span", wording.NOTHING, class_="big"), why)
 
@@ -79,6 +84,7 @@ def _spend(subject: Subject, answer: Answer | None, currency: str, title: str, s
         joined(of(answer, row, f"{span}_change_percent", "change"), f" on {before}, ", told)
         if change is not None
         else joined(told, f" in {before}"),
+        _unsent(answer, row, f"{span}_gross", f"{span}_before_gross"),
     )
 
 
@@ -99,6 +105,7 @@ def _payable(subject: Subject, answer: Answer, currency: str) -> Markup:
             of(answer, row, "due_soon_gross", "money"),
             " due soon",
         ),
+        _unsent(answer, row, "gross", "overdue_gross", "due_soon_gross"),
     )
 
 
@@ -113,6 +120,7 @@ def _claims(subject: Subject, answer: Answer, currency: str) -> Markup:
             of(answer, row, "claim_count", "count"), " claims not finalised; the oldest is ",
             of(answer, row, "oldest_days", "days"), " old",
         ),
+        _unsent(answer, row, "gross", "oldest_days"),
     )  # fmt: skip
 
 
@@ -127,6 +135,7 @@ def _gst(subject: Subject, answer: Answer | None, currency: str) -> Markup:
         title,
         _big(subject, answer, row, "tax", currency),
         joined(of(answer, row, "finalised_tax", "money"), " of it finalised; as sent, not computed"),
+        _unsent(answer, row, "tax", "finalised_tax"),
     )
 
 
@@ -141,4 +150,5 @@ def _accrual(subject: Subject, answer: Answer | None, currency: str) -> Markup:
         title,
         _big(subject, answer, row, "net", currency),
         joined("incurred and not finalised, without tax; ", of(answer, row, "approved_net", "money"), " approved"),
+        _unsent(answer, row, "net", "approved_net"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.report.page import charts, wording
 from pipeline.report.page.blocks import Column, figure, per_currency, section
 from pipeline.report.page.markup import Child, Markup, joined, tag
-from pipeline.report.page.spending import NO_AMOUNTS, shown_of
+from pipeline.report.page.spending import NO_AMOUNTS, sent_rows, shown_of
 from pipeline.report.page.subject import Subject
 from pipeline.report.page.wording import TO
 
@@ -64,17 +64,18 @@ def _ageing(subject: Subject) -> Markup:
         bars = [
             charts.Bar(
                 str(answer.value(row, "bucket")).replace(" days", "").replace("-", TO).capitalize(),
-                float(answer.value(row, "gross") or 0),
-                wording.brief_money(float(answer.value(row, "gross") or 0)),
+                float(answer.value(row, "gross")),
+                wording.brief_money(float(answer.value(row, "gross"))),
                 _tone(str(answer.value(row, "bucket"))),
             )
-            for row in rows
+            for row in sent_rows(answer, rows, "gross")
         ]
         about = f"Columns: open invoices in {currency} by days past due: " + "; ".join(
-            f"{bar.name} {wording.money(answer.value(row, 'gross') or 0)}" for bar, row in zip(bars, rows, strict=True)
+            f"{answer.value(row, 'bucket')} {wording.sent_money(answer.value(row, 'gross'))}" for row in rows
         )
         table = subject.write.table(answer, _AGEING, caption=f"Payables by days past due, {currency}", rows=rows)
-        return joined(subject.pictures.place(charts.columns(bars), about), table)
+        none = tag("p", f"No amount sent in {currency}.", class_="missing")
+        return joined(subject.pictures.place(charts.columns(bars), about) if bars else none, table)
 
     return figure("Payables by days past due", answer, per_currency(subject.currencies, made))
 
@@ -122,14 +123,15 @@ def _accrual(subject: Subject) -> Markup:
                 float(answer.value(row, "net")),
                 wording.brief_money(float(answer.value(row, "net"))),
             )
-            for row in reversed(rows)
+            for row in reversed(sent_rows(answer, rows, "net"))
         ]
         about = f"Columns: accruals in {currency} at the end of six months, without tax. " + "; ".join(
-            f"{wording.day(answer.value(row, 'month_end_on'))} {wording.money(answer.value(row, 'net'))}"
+            f"{wording.day(answer.value(row, 'month_end_on'))} {wording.sent_money(answer.value(row, 'net'))}"
             for row in rows[:2]
         )
         table = subject.write.table(answer, _ACCRUAL, caption=f"Accruals at month end, {currency}", rows=rows)
-        return joined(subject.pictures.place(charts.columns(bars), about), table)
+        none = tag("p", f"No net amount sent in {currency}.", class_="missing")
+        return joined(subject.pictures.place(charts.columns(bars), about) if bars else none, table)
 
     return figure(title, answer, per_currency(subject.currencies, made), lead="Without tax, as it is known today.")
 

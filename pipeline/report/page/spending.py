@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pipeline.report.page import charts, wording
 from pipeline.report.page.answers import Answer
@@ -73,17 +74,18 @@ def _trend(subject: Subject) -> Markup:
             charts.Point(
                 wording.month(answer.value(row, "month_on"))[:3]
                 + (f" {answer.value(row, 'month_on'):%y}" if answer.value(row, "month_on").month == 1 else ""),
-                float(answer.value(row, "gross")),
-                float(answer.value(row, "before_gross")),
+                _length(answer.value(row, "gross")),
+                _length(answer.value(row, "before_gross")),
                 is_running=row == rows[-1],
             )
             for row in rows
         ]
         newest = rows[-2]
+        told = wording.sent_money(answer.value(newest, "gross"))
         about = (
             f"Columns: spend in {currency} a month, {wording.month(answer.value(rows[0], 'month_on'))} to "
             f"{wording.month(answer.value(rows[-1], 'month_on'))}; marks: the same month a year before. "
-            f"{wording.long_month(answer.value(newest, 'month_on'))}: {wording.money(answer.value(newest, 'gross'))}. "
+            f"{wording.long_month(answer.value(newest, 'month_on'))}: {told}. "
             "All figures are in the table below."
         )
         legend = tag(
@@ -99,15 +101,23 @@ def _trend(subject: Subject) -> Markup:
     return figure("Thirteen months", answer, per_currency(subject.currencies, made))
 
 
+def _length(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
 def bars_of(answer: Answer, rows: Sequence[int], column: str = "gross") -> list[charts.Bar]:
     """The first rows of a ranking as bars, each labelled with its exact figure."""
     return [
         charts.Bar(
             str(answer.value(row, "name")), float(answer.value(row, column)), wording.money(answer.value(row, column))
         )
-        for row in rows[:_CHARTED]
-        if answer.value(row, column) is not None
+        for row in sent_rows(answer, rows[:_CHARTED], column)
     ]
+
+
+def sent_rows(answer: Answer, rows: Sequence[int], column: str) -> list[int]:
+    """Those of some rows in which a value was sent: what was not is no bar of length 0."""
+    return [row for row in rows if answer.value(row, column) is not None]
 
 
 def _ranking(subject: Subject, kind: str, heading: str, title: str) -> Markup:

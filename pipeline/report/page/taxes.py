@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.report.page import charts, wording
 from pipeline.report.page.blocks import Column, figure, folded, per_currency, section
 from pipeline.report.page.markup import Child, Markup, joined, tag
-from pipeline.report.page.spending import NO_AMOUNTS, shown_of
+from pipeline.report.page.spending import NO_AMOUNTS, sent_rows, shown_of
 from pipeline.report.page.subject import Subject
 
 _QUARTERS = (
@@ -76,13 +76,14 @@ def _quarters(subject: Subject) -> Markup:
                 wording.brief_money(float(answer.value(row, "tax"))),
                 "accent-soft" if answer.value(row, "bas_quarter") == subject.quarter else "accent",
             )
-            for row in rows
+            for row in sent_rows(answer, rows, "tax")
         ]
         about = f"Columns: tax on spend in {currency} by quarter; the newest quarter is still running. " + "; ".join(
-            f"{answer.value(row, 'bas_quarter')} {wording.money(answer.value(row, 'tax'))}" for row in rows[-2:]
+            f"{answer.value(row, 'bas_quarter')} {wording.sent_money(answer.value(row, 'tax'))}" for row in rows[-2:]
         )
         table = subject.write.table(answer, _QUARTERS, caption=f"Tax by quarter, {currency}", rows=rows)
-        return joined(subject.pictures.place(charts.columns(bars), about), folded("Figures", table))
+        none = tag("p", f"No tax sent in {currency}.", class_="missing")
+        return joined(subject.pictures.place(charts.columns(bars), about) if bars else none, folded("Figures", table))
 
     return figure("Tax on spend by quarter", answer, per_currency(subject.currencies, made))
 
@@ -135,6 +136,6 @@ def _fbt(subject: Subject) -> Markup:
         "Entertainment for Fringe Benefits Tax",
         answer,
         per_currency(subject.currencies, made),
-        lead="50/50 takes half of the total spend; actual the share of employees, of the lines that name recipients "
-        "only.",
+        lead="Expenses of claims whose type is one of report.entertainment_types. 50/50 takes half of the total spend; "
+        "actual the share of employees, of the lines that name recipients only.",
     )

@@ -38,6 +38,11 @@ def money(value: Decimal | float) -> str:
     return number(value, places=2, most=4)
 
 
+def sent_money(value: Decimal | float | None) -> str:
+    """The same, or that it was not sent."""
+    return "not sent" if value is None else money(value)
+
+
 def brief_money(value: float) -> str:
     """For axes: `1.2m`, `350k`, `80`."""
     for size, unit in ((1e9, "b"), (1e6, "m"), (1e3, "k")):

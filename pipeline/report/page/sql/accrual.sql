@@ -3,8 +3,8 @@
 SELECT
     currency_code AS currency,
     month_end_on,
-    coalesce(sum(net_amount) FILTER (WHERE state = 'approved'), 0) AS approved_net,
-    coalesce(sum(net_amount) FILTER (WHERE state = 'incurred'), 0) AS incurred_net,
+    if(bool_or(state = 'approved'), sum(net_amount) FILTER (WHERE state = 'approved'), 0) AS approved_net,
+    if(bool_or(state = 'incurred'), sum(net_amount) FILTER (WHERE state = 'incurred'), 0) AS incurred_net,
     sum(net_amount) AS net,
     sum(line_count)::BIGINT AS line_count
 FROM mart.accrual

@@ -2,8 +2,8 @@
 SELECT
     currency_code AS currency,
     month_end_on,
-    coalesce(sum(net_amount), 0) AS net,
-    coalesce(sum(net_amount) FILTER (WHERE state = 'approved'), 0) AS approved_net
+    sum(net_amount) AS net,
+    if(bool_or(state = 'approved'), sum(net_amount) FILTER (WHERE state = 'approved'), 0) AS approved_net
 FROM mart.accrual
 WHERE month_end_on = $month_start - 1 AND currency_code IS NOT NULL
 GROUP BY currency_code, month_end_on

@@ -2,7 +2,7 @@
 SELECT
     currency_code AS currency,
     count(*) AS claim_count,
-    coalesce(sum(gross_amount), 0) AS gross,
+    sum(gross_amount) AS gross,
     max(age_days) AS oldest_days
 FROM mart.open_item
 WHERE document_type = 'claim' AND NOT is_credit AND currency_code IS NOT NULL

@@ -2,11 +2,11 @@
 SELECT
     currency_code AS currency,
     count(*) AS invoice_count,
-    coalesce(sum(gross_amount), 0) AS gross,
+    sum(gross_amount) AS gross,
     count(*) FILTER (WHERE is_overdue) AS overdue_count,
-    coalesce(sum(gross_amount) FILTER (WHERE is_overdue), 0) AS overdue_gross,
+    if(bool_or(is_overdue), sum(gross_amount) FILTER (WHERE is_overdue), 0) AS overdue_gross,
     count(*) FILTER (WHERE is_due_soon) AS due_soon_count,
-    coalesce(sum(gross_amount) FILTER (WHERE is_due_soon), 0) AS due_soon_gross
+    if(bool_or(is_due_soon), sum(gross_amount) FILTER (WHERE is_due_soon), 0) AS due_soon_gross
 FROM mart.payable_due
 WHERE currency_code IS NOT NULL
 GROUP BY currency_code
