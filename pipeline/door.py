@@ -85,6 +85,7 @@ def frame(
     from pipeline import warehouse as files
     from pipeline.report import frames
 
+    name_or_sql = name_or_sql.strip()
     if warehouse is None:
         here = settings.find_config(
             None, working_dir=Path.cwd(), user_config_dir=platformdirs.user_config_path("prospend")

@@ -56,18 +56,18 @@ _UNIQUE_ROW = """\
 """
 _SPEND = """\
 -- Spend of each month by division. Amounts of several currencies are never added.
-select month_on, company_name, division_name, currency_code,
+select month_on, company_id, company_name, division_name, currency_code,
     sum(line_count) as line_count, sum(gross_amount) as gross_amount, sum(net_amount) as net_amount
 from {{ source('mart', 'spend_month') }}
-group by month_on, company_name, division_name, currency_code
+group by month_on, company_id, company_name, division_name, currency_code
 """
 _PAYABLES = """\
 -- What is overdue or due soon, by supplier.
-select company_name, supplier_name, currency_code,
+select company_id, company_name, supplier_name, currency_code,
     count(*) as invoice_count, min(due_on) as first_due_on, sum(gross_amount) as gross_amount
 from {{ source('mart', 'payable_due') }}
 where is_overdue or is_due_soon
-group by company_name, supplier_name, currency_code
+group by company_id, company_name, supplier_name, currency_code
 """
 _MODELS = """\
 version: 2
@@ -77,13 +77,13 @@ models:
     data_tests:
       - unique_row:
           arguments:
-            columns: [month_on, company_name, division_name, currency_code]
+            columns: [month_on, company_id, company_name, division_name, currency_code]
   - name: payables_by_supplier
     description: Open invoices that are overdue or due soon, by supplier
     data_tests:
       - unique_row:
           arguments:
-            columns: [company_name, supplier_name, currency_code]
+            columns: [company_id, company_name, supplier_name, currency_code]
 """
 _README = """\
 # Models over a warehouse of prospend-pipeline

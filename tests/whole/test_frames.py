@@ -113,6 +113,8 @@ def test_a_mart_as_it_was(nights):
     files = sorted((nights / "warehouse").glob("*.duckdb"))
     was = pipeline.frame("mart.spend_line", as_of=second - timedelta(seconds=1), warehouse=nights)
     assert was.equals(pipeline.frame("mart.spend_line", warehouse=files[0]))
+    spaced = pipeline.frame(" mart.spend_line\n", as_of=second - timedelta(seconds=1), warehouse=nights)
+    assert was.equals(spaced), "a name is one with spaces around it, too"
     assert not was.equals(pipeline.frame("mart.spend_line", warehouse=nights))
     tomorrow = (second + timedelta(days=1)).date()
     for warehouse in (nights, nights / "warehouse.duckdb"):

@@ -29,6 +29,7 @@ def test_every_block_runs(earlier_night, tmp_path, monkeypatch):
     assert spend["spent_on"].dtype == pd.ArrowDtype(pa.date32())
     assert str(spend["currency_code"].dtype) == "category"
     by_currency = spend.groupby("claim_currency_code", observed=True)["claim_gross_amount"].sum()
+    assert names["monthly"]["gross"].dtype == pd.ArrowDtype(pa.decimal128(38, 4))
     assert names["table"].sum().to_dict() == by_currency.to_dict()
     assert names["by_division"].groupby(level=0).sum().to_dict() == spend.dropna(subset=["division_name"]).groupby(
         "claim_currency_code", observed=True
