@@ -96,7 +96,7 @@ def test_a_copy_of_the_folder_made_at_any_moment_is_sound(after_a_night: Setting
             shutil.copytree(data_dir, copies[-1], symlinks=True)
 
     run_night(after_a_night, observe=copy)
-    assert len(copies) == 5
+    assert len(copies) == 7
     for one in copies:
         assert contents(one) == before
         assert [found for found in upkeep.verify(one, read_catalogue()).findings if found.is_damage] == []
