@@ -248,15 +248,17 @@ class Figures(Facts):
     def fbt_entertainment(self) -> list[Row]:
         people = {(*above, record["id"]): record["recipients"] for above, record in self.books["expense"]}
         taken = (
-            "company_id company_name document_id line_id split_id spent_on status entity_id entity_name division_id "
-            "division_name claimant_id claimant_name expense_type description currency_code gross_amount"
+            "company_id company_name document_type document_id line_id split_id spent_on status entity_id entity_name "
+            "division_id division_name supplier_name claimant_id claimant_name expense_type description currency_code gross_amount"
         )
         cent = Decimal("0.0001")
         rows = []
         for row in self._spend():
-            if row["document_type"] != "claim" or row["expense_type"] not in self.house.entertainment:
+            if row["expense_type"] not in self.house.entertainment:
                 continue
-            kinds = [one["type"] for one in people[row["company_id"], row["document_id"], row["line_id"]]]
+            of_claim = row["document_type"] == "claim"
+            guests = people[row["company_id"], row["document_id"], row["line_id"]] if of_claim else ()
+            kinds = [one["type"] for one in guests]
             employees, gross = kinds.count("employee"), row["gross_amount"]
             rows.append(
                 {name: row[name] for name in taken.split()}
@@ -337,7 +339,7 @@ class Figures(Facts):
     def coding_gap(self) -> list[Row]:
         """The sandbox's lines are all coded: what is left are documents without lines."""
         wanted = (
-            "gross_amount currency_code spent_on entity_id division_id expense_type gl_code tax_code_id "
+            "gross_amount tax_amount currency_code spent_on entity_id division_id expense_type gl_code tax_code_id "
             "claim_gross_amount claim_currency_code"
         )
         assert all(row[name] is not None for row in self.lines for name in wanted.split())

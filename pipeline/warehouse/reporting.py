@@ -1,8 +1,8 @@
 """The marts of a warehouse file that is being built: made anew each night, commented, and put to their tests.
 
 While they are made, a temporary view `live_<table>` stands for each table of the built-in catalogue: the rows that are
-not deleted, with every column that a mart may name. Where a site's own catalogue has no such column or table it is
-NULL, or without rows.
+not deleted, with every column that a mart may name, in its type. Where a site's own catalogue has no such column or
+table it is NULL, or without rows; where it has another type, what cannot be read in the built-in one is NULL.
 """
 
 # ruff: noqa: S608 - generated SQL is the purpose here; names and texts pass `text.quoted` and `text.literal`
@@ -115,7 +115,8 @@ def _live_views(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for table in all_tables(read_catalogue(None)):
         has = known.get(table.name, set())
         columns = ", ".join(
-            quoted(one.name) if one.name in has else f"NULL::{one.type} AS {quoted(one.name)}" for one in table.columns
+            f"try_cast({quoted(one.name) if one.name in has else 'NULL'} AS {one.type}) AS {quoted(one.name)}"
+            for one in table.columns
         )
         rows = f"FROM {CURRENT}.{quoted(table.name)} WHERE _deleted_at IS NULL" if has else "WHERE false"
         yield f"CREATE OR REPLACE TEMP VIEW {quoted(f'live_{table.name}')} AS SELECT {columns} {rows};"

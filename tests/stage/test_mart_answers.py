@@ -167,9 +167,15 @@ def test_entertainment_by_both_methods(made):
         expense("e2", -0.01, expense_type="Entertainment", transaction_date="2026-04-01T00:00:00Z"),
         expense("e3", 10, expense_type="Meals"),
         *guests,
+        invoice("c", supplier_name="Some restaurant"),  # the key of the claim, and no recipients of its own
+        row("invoice_line", company_id="1", invoice_id="c", id="e1", expense_type="entertainment", **money(80)),
     )
+    bought = "SELECT line_id, supplier_name, fbt_year, fifty_fifty_amount, recipient_count, actual_amount"
+    assert marts(f"{bought} FROM mart.fbt_entertainment WHERE document_type = 'invoice'") == [
+        ("e1", "Some restaurant", 2027, 40, None, None)
+    ]
     asked = "SELECT line_id, fbt_year, recipient_count, other_count, fifty_fifty_amount, actual_amount"
-    assert marts(f"{asked} FROM mart.fbt_entertainment ORDER BY 1") == [
+    assert marts(f"{asked} FROM mart.fbt_entertainment WHERE document_type = 'claim' ORDER BY 1") == [
         ("e1", 2026, 3, 1, Decimal("50.005"), Decimal("33.3367")),
         ("e2", 2027, None, None, Decimal("-0.005"), None),
     ]
@@ -315,6 +321,12 @@ def test_a_line_without_its_converted_amount_is_a_gap(made):
     marts = made(claim(), expense("e1"), row("expense", company_id="1", claim_id="c", id="e2", **money(5)))
     asked = "SELECT gap, gross_amount FROM mart.coding_gap WHERE line_id = 'e2' AND gap LIKE '%amount%'"
     assert marts(asked) == [("line_without_converted_amount", 5)]
+
+
+def test_a_line_without_tax_is_a_gap_where_others_have_it(made):
+    """It would be missing in the BAS."""
+    marts = made(claim(), expense("e1"), expense("e2", tax_amount=None), invoice())
+    assert marts("SELECT line_id, gap FROM mart.coding_gap") == [("e2", "line_without_tax")]
 
 
 def test_how_fresh_a_resource_is(made):

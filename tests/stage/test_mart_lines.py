@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
 
 import duckdb
 import pytest
@@ -12,6 +13,7 @@ from warehouse_parts import run_of
 
 from pipeline import warehouse
 from pipeline.marts import Mart, all_marts
+from pipeline.resources import Kind
 from pipeline.tables import all_tables
 from pipeline.warehouse import Parts
 from pipeline.warehouse import reporting as making
@@ -278,6 +280,41 @@ def test_a_catalogue_without_lines_has_marts_of_what_there_is(tmp_path):
     with closing(duckdb.connect(str(built.path), read_only=True)) as connection:
         filled = {mart.name for mart in all_marts() if connection.execute(f"SELECT 1 FROM mart.{mart.name}").fetchall()}
     assert filled - NEVER_EMPTY == {"claimant", "document", "document_total", "open_item"}
+
+
+def test_a_catalogue_with_other_types_has_the_same_marts(tmp_path):
+    """A site's own catalogue may take days, rates and flags for text: what reads as the built-in type counts as that."""
+    as_text = {"expense": ("transactionDate", "isSplit"), "tax_code": ("taxRate",)}
+    chosen = [
+        replace(
+            one,
+            columns=tuple(
+                replace(column, kind=Kind.TEXT) if column.name in as_text.get(one.name, ()) else column
+                for column in one.columns
+            ),
+        )
+        for one in CATALOGUE
+    ]
+    built = warehouse.build(tmp_path / "w.duckdb", [run_of(*(Parts(one, ()) for one in chosen))], temp_dir=tmp_path)
+    with closing(duckdb.connect(str(built.path))) as connection:
+        for statement in (
+            row("tax_code", company_id="1", id="1", tax_rate="10.0"),
+            row("tax_code", company_id="1", id="2", tax_rate="ten"),
+            claim(),
+            expense("e1", transaction_date="2026-10-02T00:00:00Z", is_split="false", tax_code_id="1", tax_amount=9),
+            part("p1", of="e1"),
+            expense("e2", transaction_date="soon", is_split="true"),
+        ):
+            connection.execute(statement)
+    warehouse.make_marts(built, all_tables(chosen), HOUSE, temp_dir=tmp_path)
+    with closing(duckdb.connect(str(built.path), read_only=True)) as connection:
+        marts = connection.execute
+        assert marts("SELECT line_id, split_id, spent_on FROM mart.spend_line ORDER BY ALL").fetchall() == [
+            ("e1", None, date(2026, 10, 2)),
+            ("e2", None, None),
+        ]
+        assert marts("SELECT tax_rate FROM mart.tax_code ORDER BY tax_code_id").fetchall() == [(10,), (None,)]
+        assert marts("SELECT expected_tax_amount FROM mart.gst_departure").fetchall() == [(10,)]
 
 
 # ---- a planted double count -------------------------------------------------------------------------------------------

@@ -1,25 +1,27 @@
--- Entertainment for Fringe Benefits Tax: the reporting lines of claims whose expense type is one of the site's
+-- Entertainment for Fringe Benefits Tax: the reporting lines of claims and invoices whose expense type is one of the site's
 -- entertainment_types and that count as spend, by both methods. 50/50 takes half of the total spend; actual takes the share
--- of recipients that are employees, and is NULL where no recipients came. A part of a split expense has the recipients of
--- its expense. Amounts include tax and are in the claim's currency.
+-- of recipients that are employees, and is NULL where no recipients came: so always for invoices. A part of a split expense
+-- has the recipients of its expense. Amounts include tax and are in the currency of the claim or invoice.
 --
--- grain: company_id, document_id, line_id, split_id
+-- grain: company_id, document_type, document_id, line_id, split_id
 -- evidence: inferred
 -- money: gross_amount, fifty_fifty_amount, actual_amount in currency_code
 --
 -- company_id: company
 -- company_name: name of the company
--- document_id: key of the claim
--- line_id: key of the expense
--- split_id: key of the part; NULL for an expense that is not split
+-- document_type: claim or invoice
+-- document_id: key of the claim or invoice
+-- line_id: key of the expense or invoice line
+-- split_id: key of the part; NULL for a line that is not split
 -- fbt_year: FBT year of the spend, 1 April to 31 March, by the year in which it ends
--- spent_on: day of the spend
--- status: status of the claim
+-- spent_on: day of the spend, date of the invoice
+-- status: status of the claim or invoice
 -- entity_id: entity the line is coded to
 -- entity_name: name of the entity
 -- division_id: division (cost centre) the line is coded to
 -- division_name: name of the division
--- claimant_id: user id of the claimant
+-- supplier_name: name of the supplier; NULL for claims
+-- claimant_id: user id of the claimant; NULL for invoices
 -- claimant_name: name of the claimant
 -- expense_type: expense type
 -- description: what people wrote about the line
@@ -27,7 +29,7 @@
 -- employee_count: how many of them are employees
 -- client_count: how many of them are clients
 -- other_count: how many of them are of another kind
--- currency_code: ISO 4217 code of the claim's currency
+-- currency_code: ISO 4217 code of the claim's or invoice's currency
 -- gross_amount: amount including tax
 -- fifty_fifty_amount: half of it
 -- actual_amount: gross_amount by employee_count of recipient_count, to the hundredth of a cent; NULL if no recipients came
@@ -46,9 +48,9 @@ entertainment_type AS (
 ),
 line AS (
     SELECT
-        line.company_id, line.company_name, line.document_id, line.line_id, line.split_id, line.spent_on, line.status,
-        line.entity_id, line.entity_name, line.division_id, line.division_name, line.claimant_id, line.claimant_name,
-        line.expense_type, line.description,
+        line.company_id, line.company_name, line.document_type, line.document_id, line.line_id, line.split_id,
+        line.spent_on, line.status, line.entity_id, line.entity_name, line.division_id, line.division_name,
+        line.supplier_name, line.claimant_id, line.claimant_name, line.expense_type, line.description,
         recipient.recipient_count, recipient.employee_count, recipient.client_count,
         line.claim_currency_code AS currency_code,
         line.claim_gross_amount AS gross_amount,
@@ -56,12 +58,12 @@ line AS (
         (line.claim_gross_amount::DECIMAL(38, 4) * 10000)::HUGEINT * recipient.employee_count AS shared
     FROM mart.spend_line AS line
     LEFT JOIN recipient
-        ON recipient.company_id = line.company_id
+        ON line.document_type = 'claim'
+        AND recipient.company_id = line.company_id
         AND recipient.claim_id = line.document_id
         AND recipient.expense_id = line.line_id
     WHERE
-        line.document_type = 'claim'
-        AND line.is_spend
+        line.is_spend
         AND line.claim_gross_amount IS NOT NULL
         AND line.claim_currency_code IS NOT NULL
         AND lower(line.expense_type) IN (SELECT name FROM entertainment_type)
@@ -69,6 +71,7 @@ line AS (
 SELECT
     company_id,
     company_name,
+    document_type,
     document_id,
     line_id,
     split_id,
@@ -79,6 +82,7 @@ SELECT
     entity_name,
     division_id,
     division_name,
+    supplier_name,
     claimant_id,
     claimant_name,
     expense_type,

@@ -1,5 +1,5 @@
 -- What is missing, one row a document or reporting line and gap: documents without lines, split lines without parts, lines
--- without an amount, a currency, a date or coding. Only of what counts as spend or credit. A field that no line of its kind
+-- without an amount, its tax, a currency, a date or coding. Only of what counts as spend or credit. A field that no line of its kind
 -- has is one that the source does not send, and no gap; neither are documents without lines where none has any. A claim of
 -- personal or omitted expenses alone has no lines where the site does not read those.
 --
@@ -13,8 +13,8 @@
 -- document_id: key of the claim or invoice
 -- line_id: key of the expense or invoice line; NULL for a document without lines
 -- split_id: key of the part; NULL for a line that is not split
--- gap: document_without_lines, split_without_parts, or line_without_ amount, currency, converted_amount, date, entity,
---   division, expense_type, gl_code or tax_code; or division_not_listed
+-- gap: document_without_lines, split_without_parts, or line_without_ amount, tax, currency, converted_amount, date,
+--   entity, division, expense_type, gl_code or tax_code; or division_not_listed
 -- status: status of the document
 -- supplier_name: name of the supplier
 -- claimant_name: name of the claimant
@@ -26,7 +26,7 @@ line AS (
     SELECT
         company_id, company_name, document_type, document_id, line_id, split_id, is_split_part, status, supplier_name,
         claimant_name, spent_on, entity_id, division_id, expense_type, gl_code, tax_code_id, currency_code, gross_amount,
-        claim_gross_amount, claim_currency_code
+        tax_amount, claim_gross_amount, claim_currency_code
     FROM mart.spend_line
     WHERE counts_as IN ('spend', 'credit')
 ),
@@ -35,6 +35,7 @@ sent AS (
         document_type,
         is_split_part,
         count(gross_amount) > 0 AS sends_amount,
+        count(tax_amount) > 0 AS sends_tax,
         count(currency_code) > 0 AS sends_currency,
         count(claim_gross_amount) > 0 AS sends_converted_amount,
         count(spent_on) > 0 AS sends_date,
@@ -64,6 +65,8 @@ checked AS (
 ),
 gap AS (
     SELECT *, 'line_without_amount' AS gap FROM checked WHERE sends_amount AND gross_amount IS NULL
+    UNION ALL
+    SELECT *, 'line_without_tax' AS gap FROM checked WHERE sends_tax AND tax_amount IS NULL
     UNION ALL
     SELECT *, 'line_without_currency' AS gap FROM checked WHERE sends_currency AND currency_code IS NULL
     UNION ALL
