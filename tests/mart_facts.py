@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from mart_dimensions import REFUSED, Dimensions, Row, added, grouped, hours, money, month, only
+from mart_dimensions import AMOUNTS, REFUSED, Dimensions, Row, added, grouped, hours, money, month, only
 
 
 class Facts(Dimensions):
@@ -69,9 +69,19 @@ class Facts(Dimensions):
                 "is_in_totals": not (expense["isPersonal"] or expense["isOmitted"]),
             }
             for line in instead or [expense]:
-                amounts = money(line) | money(line["claimCurrencyTotal"], "claim_")
+                amounts = money(line) | self._converted(claim, line)
                 personal = bool(expense["isPersonal"] or line["isPersonal"])
                 yield self._line("claim", company, claim, expense, line, own | amounts, is_personal=personal)
+
+    def _converted(self, claim: Mapping[str, Any], line: Mapping[str, Any]) -> Row:
+        """As sent; without that the money itself, if all that the claim comes to is in its currency."""
+        sent = money(line["claimCurrencyTotal"], "claim_")
+        if any(sent[f"claim_{name}_amount"] is not None for name in AMOUNTS):
+            return sent
+        totals = claim["claimCurrencyTotals"] or claim["transactionTotals"]
+        own = money(line, "claim_")
+        is_own = {money(one)["currency_code"] for one in totals} == {own["claim_currency_code"]} != {None}
+        return own if is_own else sent
 
     def _invoice_lines(self) -> Iterator[Row]:
         invoices = {(company, record["id"]): record for company, record in self.each("invoice")}

@@ -317,10 +317,53 @@ def test_equal_times_count_each(made):
 
 
 def test_a_line_without_its_converted_amount_is_a_gap(made):
-    """It would be missing in every sum by the claim's currency."""
-    marts = made(claim(), expense("e1"), row("expense", company_id="1", claim_id="c", id="e2", **money(5)))
-    asked = "SELECT gap, gross_amount FROM mart.coding_gap WHERE line_id = 'e2' AND gap LIKE '%amount%'"
-    assert marts(asked) == [("line_without_converted_amount", 5)]
+    """It is missing in every sum by the claim's currency, also where no line has one."""
+    marts = made(claim(), row("expense", company_id="1", claim_id="c", id="e2", **money(5)))
+    asked = "SELECT line_id, gross_amount FROM mart.coding_gap WHERE gap = 'line_without_converted_amount'"
+    assert marts(asked) == [("e2", 5)]
+    assert not marts("FROM mart.spend_month")
+
+
+@pytest.mark.parametrize(
+    ("claim_totals", "spent_totals", "counted"),
+    [
+        (
+            ["AUD"],
+            ["AUD", "NZD"],
+            [("e1", 5, "AUD"), ("e2", None, None)],
+        ),  # e2 is in NZD, and what it came to is not known
+        (["aud "], [], [("e1", 5, "AUD"), ("e2", None, None)]),
+        ([], ["NZD"], [("e1", None, None), ("e2", 7, "NZD")]),
+        ([], ["AUD", "NZD"], [("e1", None, None), ("e2", None, None)]),
+        (["AUD", "NZD"], ["AUD"], [("e1", None, None), ("e2", None, None)]),
+        ([], [], [("e1", None, None), ("e2", None, None)]),
+    ],
+)
+def test_what_was_spent_in_the_claims_one_currency_counts_as_it_is(made, claim_totals, spent_totals, counted):
+    """Where no converted amount came; whatever else there is stays unknown, and is told."""
+    place = {"company_id": "1", "claim_id": "c"}
+    marts = made(
+        claim(),
+        *(
+            row("claim_currency_total", **place, _index=index, **money(1, currency))
+            for index, currency in enumerate(claim_totals)
+        ),
+        *(total("claim", "c", 1, currency, index) for index, currency in enumerate(spent_totals)),
+        row("expense", **place, id="e1", **money(5, "AUD")),
+        row("expense", **place, id="e2", **money(7, "NZD")),
+    )
+    assert marts("SELECT line_id, claim_gross_amount, claim_currency_code FROM mart.spend_line ORDER BY 1") == counted
+    asked = "SELECT line_id FROM mart.coding_gap WHERE gap = 'line_without_converted_amount' ORDER BY 1"
+    assert marts(asked) == [(line,) for line, amount, _ in counted if amount is None]
+
+
+def test_an_amount_that_came_converted_is_taken_as_it_came(made):
+    marts = made(
+        claim(),
+        row("claim_currency_total", company_id="1", claim_id="c", _index=0, **money(9)),
+        expense("e1", 5, claim_currency_total_gross_amount=9),
+    )
+    assert marts("SELECT claim_gross_amount FROM mart.spend_line") == [(9,)]
 
 
 def test_a_line_without_tax_is_a_gap_where_others_have_it(made):

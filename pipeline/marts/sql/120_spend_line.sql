@@ -57,7 +57,8 @@
 -- net_amount: amount excluding tax, in the original currency
 -- tax_amount: tax as sent, in the original currency
 -- currency_code: ISO 4217 code of the original currency
--- claim_gross_amount: amount including tax, converted to the claim's currency; an invoice's is not converted
+-- claim_gross_amount: amount including tax, converted to the claim's currency; where no converted one came, the original one,
+--   if the claim's totals are all in that currency; an invoice's is not converted
 -- claim_net_amount: amount excluding tax, converted likewise
 -- claim_tax_amount: tax as sent, converted likewise
 -- claim_currency_code: ISO 4217 code of the claim's currency; for an invoice that of the line
@@ -111,6 +112,41 @@ claim_line AS (
         AND expense.claim_id = part.claim_id
         AND expense.id = part.expense_id
     WHERE expense.is_split IS DISTINCT FROM false
+),
+claim_currency AS (
+    SELECT
+        company_id, document_id AS claim_id,
+        coalesce(max(currency_code) FILTER (WHERE basis = 'claim'), max(currency_code)) AS currency_code
+    FROM mart.document_total
+    WHERE document_type = 'claim'
+    GROUP BY company_id, document_id
+    HAVING count(*) FILTER (WHERE basis = 'claim') = 1 OR count(*) = 1
+),
+-- What was spent in the currency of its claim needs no conversion, and some sources then send none.
+marked_claim_line AS (
+    SELECT
+        line.*,
+        own.claim_id IS NOT NULL
+        AND line.claim_gross_amount IS NULL
+        AND line.claim_net_amount IS NULL
+        AND line.claim_tax_amount IS NULL AS is_as_spent
+    FROM claim_line AS line
+    LEFT JOIN claim_currency AS own
+        ON own.company_id = line.company_id
+        AND own.claim_id = line.claim_id
+        AND own.currency_code = upper(trim(line.currency_code))
+),
+converted_claim_line AS (
+    SELECT * EXCLUDE (is_as_spent)
+    FROM marked_claim_line
+    WHERE NOT is_as_spent
+    UNION ALL
+    SELECT
+        * EXCLUDE (is_as_spent, claim_gross_amount, claim_net_amount, claim_tax_amount, claim_currency_code),
+        gross_amount AS claim_gross_amount, net_amount AS claim_net_amount, tax_amount AS claim_tax_amount,
+        currency_code AS claim_currency_code
+    FROM marked_claim_line
+    WHERE is_as_spent
 ),
 invoice_line AS (
     SELECT
@@ -169,7 +205,7 @@ line AS (
         line.item_code, line.item_name, line.description, NULL AS purchase_order, line.has_receipt,
         line.gross_amount, line.net_amount, line.tax_amount, line.currency_code,
         line.claim_gross_amount, line.claim_net_amount, line.claim_tax_amount, line.claim_currency_code
-    FROM claim_line AS line
+    FROM converted_claim_line AS line
     LEFT JOIN claim ON claim.company_id = line.company_id AND claim.id = line.claim_id
     UNION ALL
     SELECT

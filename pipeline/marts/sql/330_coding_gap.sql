@@ -1,7 +1,8 @@
 -- What is missing, one row a document or reporting line and gap: documents without lines, split lines without parts, lines
--- without an amount, its tax, a currency, a date or coding. Only of what counts as spend or credit. A field that no line of its kind
--- has is one that the source does not send, and no gap; neither are documents without lines where none has any. A claim of
--- personal or omitted expenses alone has no lines where the site does not read those.
+-- without an amount, its tax, a currency, a date or coding. Only of what counts as spend or credit. A field that no line of
+-- its kind has is one that the source does not send, and no gap, but for the converted amount of what has an original one: it
+-- is then in no sum. Neither are documents without lines where none has any. A claim of personal or omitted expenses alone
+-- has no lines where the site does not read those.
 --
 -- grain: company_id, document_type, document_id, line_id, split_id, gap
 -- evidence: inferred
@@ -37,7 +38,6 @@ sent AS (
         count(gross_amount) > 0 AS sends_amount,
         count(tax_amount) > 0 AS sends_tax,
         count(currency_code) > 0 AS sends_currency,
-        count(claim_gross_amount) > 0 AS sends_converted_amount,
         count(spent_on) > 0 AS sends_date,
         count(entity_id) > 0 AS sends_entity,
         count(division_id) > 0 AS sends_division,
@@ -72,8 +72,7 @@ gap AS (
     UNION ALL
     SELECT *, 'line_without_converted_amount' AS gap
     FROM checked
-    WHERE sends_converted_amount AND gross_amount IS NOT NULL
-        AND (claim_gross_amount IS NULL OR claim_currency_code IS NULL)
+    WHERE gross_amount IS NOT NULL AND (claim_gross_amount IS NULL OR claim_currency_code IS NULL)
     UNION ALL
     SELECT *, 'line_without_date' AS gap FROM checked WHERE sends_date AND spent_on IS NULL
     UNION ALL
