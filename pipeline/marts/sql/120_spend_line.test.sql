@@ -102,5 +102,6 @@ SELECT
 FROM both_sides
 WHERE
     (gross_amount <> 0 OR net_amount <> 0 OR tax_amount <> 0)
-    -- Where no line brings an amount, the source does not send them, and there is nothing to compare.
+    -- Where no line brings an amount, or no document a total, the source does not send them: there is nothing to compare.
     AND document_type IN (SELECT document_type FROM mart.spend_line WHERE gross_amount IS NOT NULL)
+    AND document_type IN (SELECT document_type FROM mart.document_total WHERE basis = 'transaction' AND gross_amount IS NOT NULL)
