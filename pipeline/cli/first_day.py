@@ -18,25 +18,26 @@ if TYPE_CHECKING:
     from pipeline.examining import Finding
 
 _SIGNS = {"fine": "ok  ", "note": "note", "wrong": "FAIL"}
-_ORIGIN = "https://api.apac.prospend.io"
-_TOKEN_FILE = "~/.prospend-token"  # noqa: S105 - where it is, not what it is
+CONFIG = Path("configs/site.toml")
+ORIGIN = "https://api.apac.prospend.io"
+TOKEN_FILE = "~/.prospend-token"  # noqa: S105 - where it is, not what it is
 
 
 @click.command(short_help="Write configs/site.toml from a few answers, and try the token.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, readable=False),
-    default=Path("configs/site.toml"),
+    default=CONFIG,
     show_default=True,
     help="The settings file to write.",
 )
 @click.option("--name", help="Your name for the site, such as my-company.")
-@click.option("--base-url", help=f"Origin of the API, https only.  [default: {_ORIGIN}]")
+@click.option("--base-url", help=f"Origin of the API, https only.  [default: {ORIGIN}]")
 @click.option("--timezone", help="Time zone of dates shown to people, such as Pacific/Auckland.")
 @click.option("--fiscal-year-start", type=click.IntRange(1, 12), help="Month in which the fiscal year begins.")
 @click.option("--data", help="Folder for everything that is stored, absolute or below the settings file's.")
 @click.option("--ca-file", help="PEM file with more certificate authorities.")
-@click.option("--token-file", help=f"The file with the token, mode 0600.  [default: {_TOKEN_FILE}]")
+@click.option("--token-file", help=f"The file with the token, mode 0600.  [default: {TOKEN_FILE}]")
 @click.option("--token-env", metavar="NAME", help="An environment variable that holds it.")
 @click.option("--token-command", metavar="WORDS", help="A command that prints it.")
 @click.option("--token-keyring", metavar="SERVICE/USER", help="An entry of the system's keyring.")

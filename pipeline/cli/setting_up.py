@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.first_day import CONFIG, ORIGIN, TOKEN_FILE
 from pipeline.cli.options import until_the_reader_leaves
 from pipeline.cli.text import counted, visible
 from pipeline.durable import make_folder, storing, write_sealed
@@ -22,12 +23,9 @@ from pipeline.settings import Settings, Site, defaults_of, load_settings
 from pipeline.settings.writing import Value, example_path, filled_in
 from pipeline.written import looks_like_token
 
-_CONFIG = Path("configs/site.toml")
-_ORIGIN = "https://api.apac.prospend.io"
 _DATA_DIR = "../data"
 _UNTOUCHED = "nothing was written"
 _NEXT = ("run", "status", "schedule --cron")
-_TOKEN_FILE = "~/.prospend-token"  # noqa: S105 - where it is, not what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +40,6 @@ class Given:
     data_dir: str | None
     ca_file: str | None
     places: Mapping[str, Value | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a settings file needs to know; a missing token place means the default file."""
-
-    name: str
-    base_url: str
-    timezone: str
-    fiscal_year_start: int
-    data_dir: str
-    token_place: tuple[str, Value]
-    ca_file: str | None
 
 
 def set_up(given: Given, *, checks_token: bool, is_forced: bool, as_json: bool, quiet: bool) -> None:
@@ -74,22 +59,22 @@ def set_up(given: Given, *, checks_token: bool, is_forced: bool, as_json: bool, 
         )
     _refuse_existing(given.config, is_forced=is_forced)
     ask = _asked if sys.stdin.isatty() and not (as_json or quiet) else _not_asked
-    answers = Answers(
-        name=ask("Your name for the site", given.name, None, "--name"),
-        base_url=ask("Origin of the API", given.base_url, _ORIGIN, "--base-url"),
-        timezone=ask("Time zone of your people", given.timezone, _own_zone(), "--timezone"),
-        fiscal_year_start=_month(
-            ask(
-                "First month of your fiscal year, 1 to 12",
-                str(given.fiscal_year_start) if given.fiscal_year_start else None,
-                str(defaults_of(Site)["fiscal_year_start"]),
-                "--fiscal-year-start",
-            )
+    month = str(given.fiscal_year_start) if given.fiscal_year_start else None
+    usual_month = str(defaults_of(Site)["fiscal_year_start"])
+    answers: dict[tuple[str, str], Value | None] = {
+        ("site", "name"): ask("Your name for the site", given.name, None, "--name"),
+        ("site", "base_url"): ask("Origin of the API", given.base_url, ORIGIN, "--base-url"),
+        ("site", "timezone"): ask("Time zone of your people", given.timezone, _own_zone(), "--timezone"),
+        ("site", "fiscal_year_start"): _month(
+            ask("First month of your fiscal year, 1 to 12", month, usual_month, "--fiscal-year-start")
         ),
-        data_dir=given.data_dir or _DATA_DIR,
-        token_place=places[0] if places else ("file", ask("File with the token", None, _TOKEN_FILE, "--token-file")),
-        ca_file=given.ca_file,
-    )
+        ("storage", "data_dir"): given.data_dir or _DATA_DIR,
+        ("token", "file"): None,
+    }
+    kind, place = places[0] if places else ("file", ask("File with the token", None, TOKEN_FILE, "--token-file"))
+    answers["token", kind] = _absolute(place) if kind == "file" else place
+    if given.ca_file:
+        answers["api", "ca_file"] = _absolute(given.ca_file)
     settings = _written(given.config, answers)
     if ask is _asked:
         _offer_to_store(settings.token.file)
@@ -142,34 +127,20 @@ def _refuse_existing(config: Path, *, is_forced: bool) -> None:
         )
 
 
-def _written(config: Path, answers: Answers) -> Settings:
+def _written(config: Path, answers: Mapping[tuple[str, str], Value | None]) -> Settings:
     """The settings file stands, and is right; the one before stays beside it.
 
     Raises:
         ConfigError: an answer is not right; nothing was written.
     """
-    kind, place = answers.token_place
-    if kind == "file" and isinstance(place, str) and not place.startswith("~"):
-        place = str(Path(place).absolute())
-    values: dict[tuple[str, str], Value | None] = {
-        ("site", "name"): answers.name,
-        ("site", "base_url"): answers.base_url,
-        ("site", "timezone"): answers.timezone,
-        ("site", "fiscal_year_start"): answers.fiscal_year_start,
-        ("storage", "data_dir"): answers.data_dir,
-        ("token", "file"): None,
-        ("token", kind): place,
-    }
-    if answers.ca_file:
-        values["api", "ca_file"] = str(Path(answers.ca_file).expanduser().absolute())
-    if any(looks_like_token(one) for one in _texts(values.values())):
+    if any(looks_like_token(one) for one in _texts(answers.values())):
         raise ConfigError(
             "an answer is a token: settings say only where it is found",
             where="init",
             state=_UNTOUCHED,
             do="name the file with the token; you are asked for the token itself after that",
         )
-    text = filled_in(example_path().read_text("utf-8"), values)
+    text = filled_in(example_path().read_text("utf-8"), answers)
     where = f"init · {config}"
     with storing(where):
         make_folder(config.parent)
@@ -191,6 +162,11 @@ def _written(config: Path, answers: Answers) -> Settings:
         finally:
             aside.unlink(missing_ok=True)
     return settings
+
+
+def _absolute(place: Value) -> Value:
+    """A path as the settings are to hold it: from where the user is, not from the settings' folder; ~ stays."""
+    return place if not isinstance(place, str) or place.startswith("~") else str(Path(place).absolute())
 
 
 def _free_name(config: Path) -> Path:
@@ -264,4 +240,4 @@ def _tell(config: Path, settings: Settings, seen: Mapping[str, Any] | None, *, a
 
 def _option(config: Path) -> str:
     """How other commands are told of a settings file that they would not find by themselves."""
-    return "" if config == _CONFIG else f" --config {shlex.quote(str(config))}"
+    return "" if config == CONFIG else f" --config {shlex.quote(str(config))}"
