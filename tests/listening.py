@@ -6,7 +6,7 @@ import json
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +23,7 @@ class Heard:
     ca_file: Path
     posts: list[tuple[str, bytes]] = field(default_factory=list)
     status: int = 200
+    on_post: Callable[[], None] = lambda: None
 
     @property
     def messages(self) -> list[dict]:
@@ -45,6 +46,7 @@ def webhook(folder: Path) -> Iterator[Heard]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             heard.posts.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            heard.on_post()
             self.send_response(heard.status)
             if heard.status == 302:
                 self.send_header("Location", f"{heard.url}/elsewhere")

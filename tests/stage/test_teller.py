@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from listening import webhook
+
 from pipeline.errors import RunActive
 from pipeline.model import EarlierRunUnfinished, NotTold, RunPublished
-from pipeline.settings import Notify, Settings, Site, Storage, Token
-from pipeline.telling import Teller, read_told
+from pipeline.settings import Api, Notify, Settings, Site, Storage, Token
+from pipeline.telling import Teller, Told, read_told
 
 
-def teller_of(folder, urls=("https://127.0.0.1:1/hook",), **more):
+def teller_of(folder, urls=("https://127.0.0.1:1/hook",), ca_file=None, **more):
     events = []
     site = Settings(
         site=Site(name="acme", base_url="https://x.example"),
         token=Token(env="T"),
         storage=Storage(data_dir=folder),
+        api=Api(ca_file=ca_file),
         notify=Notify(urls=urls, **more),
     )
     return Teller(site, {}, events.append), events
@@ -56,6 +59,18 @@ def test_what_nobody_took_is_kept_and_the_address_tried_once(tmp_path):
         teller.failed(ValueError())
     assert len(read_told(tmp_path).unsent) == 3
     assert len([one for one in events if isinstance(one, NotTold)]) == 3  # one a run
+
+
+def test_a_message_is_written_down_before_it_is_said(tmp_path):
+    """A kill while somebody is being told loses nothing; once it was taken it is not kept."""
+    with webhook(tmp_path) as heard:
+        teller, _ = teller_of(tmp_path / "data", urls=(f"{heard.url}/hook",), ca_file=heard.ca_file)
+        (tmp_path / "data").mkdir()
+        meanwhile = []
+        heard.on_post = lambda: meanwhile.append(read_told(tmp_path / "data"))
+        teller.failed(ValueError())
+    assert [len(one.unsent) for one in meanwhile] == [1]
+    assert read_told(tmp_path / "data") == Told(failing=True)
 
 
 def test_another_active_run_remembers_for_itself(tmp_path):
