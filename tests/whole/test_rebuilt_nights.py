@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
 from pathlib import Path
 
 from drifting import drifting_nights
+
+import pipeline
+from pipeline.settings import load_settings
 
 
 def test_a_rebuild_is_what_the_nights_had_made(authority: Path):
@@ -16,3 +21,24 @@ def test_a_rebuild_is_what_the_nights_had_made(authority: Path):
         assert nights.counted("SELECT count(DISTINCT _run_id) FROM past.claim") > 3
         rebuilt = nights.rebuilt()
     assert (rebuilt.run_count, rebuilt.differs) == (nights.nights, ())
+
+
+def test_a_rebuild_makes_the_marts_by_the_rules_of_their_night(prospend, sandbox, site_file):
+    """The manifest keeps how the site reports: fiscal year, zone and thresholds are not those by default."""
+    text = site_file.read_text().replace(
+        'name = "test"', 'name = "test"\nfiscal_year_start = 2\ntimezone = "Pacific/Auckland"'
+    )
+    site_file.write_text(text + "approval_thresholds = [100]\nthreshold_percent = 90.0\n")
+    assert prospend("run", "--config", site_file, "--quiet").code == 0
+    data_dir = load_settings(site_file, environ={}).storage.data_dir
+    asked = (
+        "SELECT max(date_on), count(DISTINCT fiscal_year_start_on) FROM mart.calendar WHERE month(fiscal_year_start_on) = 2",
+        "SELECT count(*) FROM mart.below_threshold WHERE threshold_amount = 100",
+    )
+    before = [prospend("query", "--data", data_dir, sql).out for sql in asked]
+    rebuilt = prospend("rebuild", "--data", data_dir, "--json")
+    assert json.loads(rebuilt.out)["differs"] == []
+    assert [prospend("query", "--data", data_dir, sql).out for sql in asked] == before
+    with closing(pipeline.connect(data_dir)) as connection:
+        for sql in asked:
+            assert all(connection.sql(sql).fetchall()[0]), sql

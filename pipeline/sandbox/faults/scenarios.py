@@ -225,7 +225,7 @@ _TABLE: Final = (
     ),
     Scenario(
         "misplaced-records",
-        "the records that changed first stand last in their list, where a later lower bound does not show them",
+        "a list ends with records that changed first; lower bounds hide them",
         paging.misplaced,
         options=(Option("count", int, 10, "so many records of each list", least=1, most=1000),),
     ),
