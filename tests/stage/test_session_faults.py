@@ -79,6 +79,7 @@ EXPECTED = {
     "next-plain": Expected(22, "an address where a cursor belongs", "resource=claim"),
     "other-tenant": Expected(21, "belongs to another parent", "resource=claim"),
     "shrunken-list": Expected(0, fault="resource=claim", is_less=True),
+    "misplaced-records": Expected(0, fault="resource=claim"),
     "revoked-token": Expected(11, "refused the token (401)", "resource=claim"),
     "huge-body": Expected(22, "larger than", "path=/beta/company/1/claim", {"max_body_mb": 1}),
     "gzip-bomb": Expected(22, "an answer", "path=/beta/company/1/claim", {"max_body_mb": 8}),
