@@ -88,6 +88,19 @@ def write(
     return Written(info.run_id, latest.get(PAGE), latest.get(WORKBOOK))
 
 
+def follow(data_dir: Path) -> bool:
+    """`latest` leads to the report of the night that readers have now; whether one of it is kept.
+
+    Called under the run lock, after readers were led to another night.
+    """
+    folder, run_id = data_dir / "reports", pointer_of(data_dir).resolve().stem
+    with storing(f"report · {folder}"):
+        turns = [_turn_of(path.name) for path in folder.glob(f"{run_id}*") if _run_of(path.name) == run_id]
+        if turns:
+            _lead_to(folder, _name_of(run_id, max(turns)))
+    return bool(turns)
+
+
 def remove(data_dir: Path) -> int:
     """No report is left: each may name people who are to be forgotten. How many there were."""
     folder = data_dir / "reports"
@@ -123,11 +136,15 @@ def _switch(folder: Path, building: Path, run_id: str) -> None:
     """The report has its name - a new one, if the run's is in use - and `latest` leads to it."""
     sync(building)
     taken = [_turn_of(path.name) for path in folder.glob(f"{run_id}*") if _run_of(path.name) == run_id]
-    target = folder / (f"{run_id}.{max(taken) + 1}" if taken else run_id)
-    building.rename(target)
+    name = _name_of(run_id, max(taken, default=0) + 1)
+    building.rename(folder / name)
+    _lead_to(folder, name)
+
+
+def _lead_to(folder: Path, name: str) -> None:
     aside = folder / _NEXT
     aside.unlink(missing_ok=True)
-    aside.symlink_to(target.name)
+    aside.symlink_to(name)
     aside.replace(folder / _LATEST)
     sync(folder)
 
@@ -142,6 +159,10 @@ def _remove_old(data_dir: Path, folder: Path, *, keeps_latest: bool = True) -> N
         _gone(path for path in found if path not in staying and not (keeps_latest and path == latest))
         if not latest.exists():
             (folder / _LATEST).unlink(missing_ok=True)
+
+
+def _name_of(run_id: str, turn: int) -> str:
+    return run_id if turn == 1 else f"{run_id}.{turn}"
 
 
 def _run_of(name: str) -> str:

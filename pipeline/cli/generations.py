@@ -66,8 +66,8 @@ def rollback(
       prospend rollback
       prospend rollback 20261123T020000Z      see `prospend status` for what there is
     """
-    from pipeline import upkeep, warehouse
-    from pipeline.errors import ConfigError
+    from pipeline import reports, upkeep, warehouse
+    from pipeline.errors import ConfigError, PipelineError
     from pipeline.ops.lock import run_lock
     from pipeline.ops.runs import pointer_of
     from pipeline.snapshot import erasures, pending
@@ -84,7 +84,15 @@ def rollback(
         chosen = warehouse.rollback(folder / "warehouse", pointer_of(folder), run_id)
         if upkeep.parquet.is_kept(folder):
             upkeep.parquet.follow(folder)
+        try:
+            is_reported = reports.follow(folder)
+        except PipelineError as error:
+            raise error.filled_in(
+                state=f"readers open {chosen.run_id}; reports/latest tells of another night"
+            ) from None
     if as_json:
         click.echo(json.dumps({"run_id": chosen.run_id, "warehouse": str(chosen.path)}, indent=2))
     elif not quiet:
         click.echo(f"readers open {chosen.run_id} from their next connection on")
+        if not is_reported and (folder / "reports").exists():
+            click.echo("  reports/latest tells of another night: `prospend report` writes one of this")

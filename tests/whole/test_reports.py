@@ -121,3 +121,16 @@ def test_reports_go_with_their_generations(prospend, site_file, data_dir):
     (data_dir / "warehouse" / f"{kept}.duckdb").unlink()
     assert prospend("report", "--config", site_file).code == 0
     assert sorted(path.name for path in (data_dir / "reports").glob("2*")) == [f"{newest}.2"]
+
+
+def test_a_rollback_takes_the_report_along(prospend, site_file, data_dir):
+    """`latest` and the warehouse tell of one night; where no report of it is kept, that is said."""
+    for _ in range(2):
+        run(prospend, site_file)
+    earlier, newest = sorted(path.name for path in (data_dir / "reports").glob("2*"))
+    assert prospend("rollback", "--data", data_dir).code == 0
+    assert (data_dir / "reports" / "latest").readlink().name == earlier
+    shutil.rmtree(data_dir / "reports" / newest)
+    back = prospend("rollback", newest, "--data", data_dir)
+    assert "prospend report" in back.out
+    assert (data_dir / "reports" / "latest").readlink().name == earlier
