@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pipeline.report.page
+from pipeline.marts import all_marts
 from pipeline.report.page import wording
 from pipeline.report.page.markup import joined, raw, tag
 
@@ -84,3 +88,22 @@ def test_elements_are_written_as_they_are_read():
     assert tag("th", "A & B", scope="col", class_="number", data_of="x:0:y") == (
         '<th scope="col" class="number" data-of="x:0:y">A &amp; B</th>'
     )
+
+
+CUT_OFF = [
+    path
+    for path in sorted((Path(pipeline.report.page.__file__).parent / "sql").glob("*.sql"))
+    if re.search(r"LIMIT|QUALIFY", path.read_text())
+    and "GROUP BY" not in path.read_text()
+    and "FROM mart." in path.read_text()
+]
+
+
+@pytest.mark.parametrize("path", CUT_OFF, ids=lambda path: path.stem)
+def test_a_list_that_is_cut_off_has_one_order_alone(path):
+    """Rows that tie would be others the next time: the order ends with all that tells rows of the mart apart."""
+    text = path.read_text()
+    (mart,) = (one for one in all_marts() if f"FROM mart.{one.name}\n" in text or f"FROM mart.{one.name} " in text)
+    ordered = set(re.findall(r"\w+", text[text.rindex("ORDER BY") :]))
+    assert {"currency" if name == "currency_code" else name for name in mart.grain} <= ordered
+    assert len(CUT_OFF) >= 5

@@ -37,19 +37,21 @@ PLANTED = (
         SELECT company_id, document_type, document_id, line_id, 'GST on Expenses' AS tax_code_name, 10.0 AS tax_rate,
             spent_on, currency_code, gross_amount, net_amount, tax_amount, net_amount / 10 AS expected_tax_amount,
             tax_amount - net_amount / 10 AS departure_amount
-        FROM mart.spend_line WHERE document_type = 'claim' LIMIT 60""",
+        FROM mart.spend_line WHERE document_type = 'claim' AND split_id IS NULL
+        ORDER BY company_id, document_id, line_id LIMIT 60""",
     """INSERT INTO mart.duplicate_suspect BY NAME
         SELECT 'claimant_amount_date' AS rule, claimant_id || ' ' || claimant_name AS group_key, 2 AS group_size,
             company_id, document_type, document_id, line_id, claimant_id, claimant_name, spent_on AS dated_on,
             currency_code, gross_amount
-        FROM mart.spend_line WHERE document_type = 'claim' LIMIT 90""",
+        FROM mart.spend_line WHERE document_type = 'claim' AND split_id IS NULL
+        ORDER BY company_id, document_id, line_id LIMIT 90""",
     """INSERT INTO mart.restatement BY NAME
         SELECT '20261127T000000Z' AS run_id, DATE '2026-11-27' AS restated_on, 'claim' AS document_type, document_id,
             claimant_name, 'claim' AS table_name, [company_id, document_id] AS record_key, column_name,
             'changed' AS kind, if(column_name = 'gross_amount', '11.0000', claimant_name) AS value_before,
             if(column_name = 'gross_amount', '12.5000', claimant_name) AS value_after
         FROM (SELECT unnest(['claimant_name', 'gross_amount']) AS column_name, document.*
-            FROM mart.document WHERE document_type = 'claim' LIMIT 8)""",
+            FROM mart.document WHERE document_type = 'claim' ORDER BY company_id, document_id LIMIT 8)""",
 )
 
 

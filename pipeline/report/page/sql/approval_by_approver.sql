@@ -18,5 +18,5 @@ INNER JOIN mart.document AS document
 LEFT JOIN person ON (person.company_id, person.person_id) = (approval.company_id, approval.approver_id)
 WHERE approval.approved_on > $today - INTERVAL 12 MONTH AND document.counts_as NOT IN ('rejected', 'cancelled')
 GROUP BY approval.company_id, approval.approver_id, person.name
-ORDER BY approval_count DESC, name
+ORDER BY approval_count DESC, name, approval.company_id, approval.approver_id
 LIMIT 50

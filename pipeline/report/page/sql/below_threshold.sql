@@ -17,5 +17,5 @@ SELECT
     count(*) OVER () AS row_count
 FROM mart.below_threshold AS document
 LEFT JOIN person ON (person.company_id, person.person_id) = (document.company_id, document.claimant_id)
-ORDER BY document.created_on DESC, document.document_type, document.document_id, document.threshold_amount
+ORDER BY document.created_on DESC, document.company_id, document.document_type, document.document_id, document.threshold_amount
 LIMIT 50

@@ -17,5 +17,6 @@ SELECT
 FROM mart.duplicate_suspect AS suspect
 LEFT JOIN person ON (person.company_id, person.person_id) = (suspect.company_id, suspect.claimant_id)
 ORDER BY max(suspect.dated_on) OVER (PARTITION BY suspect.rule, suspect.company_id, suspect.group_key) DESC NULLS LAST,
-    suspect.rule, suspect.company_id, suspect.group_key, suspect.document_id, suspect.line_id
+    suspect.rule, suspect.company_id, suspect.group_key, suspect.document_type, suspect.document_id,
+    suspect.line_id
 LIMIT 60

@@ -13,5 +13,5 @@ SELECT
     departure_amount AS departure,
     count(*) OVER (PARTITION BY currency_code) AS row_count
 FROM mart.gst_departure
-QUALIFY row_number() OVER (PARTITION BY currency_code ORDER BY abs(departure_amount) DESC, document_id, line_id, split_id) <= 50
-ORDER BY currency, abs(departure_amount) DESC, document_id, line_id, split_id
+QUALIFY row_number() OVER (PARTITION BY currency_code ORDER BY abs(departure_amount) DESC, company_id, document_type, document_id, line_id, split_id) <= 50
+ORDER BY currency, abs(departure_amount) DESC, company_id, document_type, document_id, line_id, split_id

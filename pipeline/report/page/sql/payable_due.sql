@@ -10,5 +10,5 @@ SELECT
     currency_code AS currency,
     count(*) OVER () AS row_count
 FROM mart.payable_due
-ORDER BY due_on NULLS LAST, document_id, currency
+ORDER BY due_on NULLS LAST, company_id, document_id, currency
 LIMIT 100

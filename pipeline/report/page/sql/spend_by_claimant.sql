@@ -16,5 +16,5 @@ LEFT JOIN person ON (person.company_id, person.person_id) = (line.company_id, li
 WHERE line.is_spend AND line.document_type = 'claim' AND line.spent_on BETWEEN $year_start AND $today
     AND line.claim_currency_code IS NOT NULL
 GROUP BY line.claim_currency_code, line.company_id, line.claimant_id, person.name
-QUALIFY row_number() OVER (PARTITION BY line.claim_currency_code ORDER BY sum(line.claim_gross_amount) DESC, name) <= 50
-ORDER BY currency, gross DESC, name
+QUALIFY row_number() OVER (PARTITION BY line.claim_currency_code ORDER BY sum(line.claim_gross_amount) DESC, name, line.company_id, line.claimant_id) <= 50
+ORDER BY currency, gross DESC, name, line.company_id, line.claimant_id

@@ -12,5 +12,5 @@ SELECT
 FROM mart.spend_line
 WHERE is_spend AND spent_on BETWEEN $year_start AND $today AND claim_currency_code IS NOT NULL
 GROUP BY claim_currency_code, company_id, division_id, division_name, division_code
-QUALIFY row_number() OVER (PARTITION BY claim_currency_code ORDER BY sum(claim_gross_amount) DESC, name) <= 50
-ORDER BY currency, gross DESC, name
+QUALIFY row_number() OVER (PARTITION BY claim_currency_code ORDER BY sum(claim_gross_amount) DESC, name, company_id, division_id) <= 50
+ORDER BY currency, gross DESC, name, company_id, division_id

@@ -13,5 +13,5 @@ FROM mart.spend_line
 WHERE is_spend AND document_type = 'invoice' AND spent_on BETWEEN $year_start AND $today
     AND claim_currency_code IS NOT NULL
 GROUP BY claim_currency_code, company_id, supplier_id, supplier_name
-QUALIFY row_number() OVER (PARTITION BY claim_currency_code ORDER BY sum(claim_gross_amount) DESC, name) <= 50
-ORDER BY currency, gross DESC, name
+QUALIFY row_number() OVER (PARTITION BY claim_currency_code ORDER BY sum(claim_gross_amount) DESC, name, company_id, supplier_id) <= 50
+ORDER BY currency, gross DESC, name, company_id, supplier_id
