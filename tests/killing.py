@@ -19,8 +19,9 @@ from pipeline.sandbox import Running, SandboxSettings, in_thread
 
 RESOURCES = ("company", "tax_code", "claim", "expense", "expense_split")
 _GENERATION = re.compile(r"\d{8}T\d{6}Z(-\d+)?\.duckdb")
-_IN_DATA = {"runs", "snapshots", "staging", "state", "warehouse", "warehouse.duckdb"}
+_IN_DATA = {"reports", "runs", "snapshots", "staging", "state", "warehouse", "warehouse.duckdb"}
 _KEPT_GENERATIONS = 3
+EVERYTHING, NO_MARTS, NO_PAGE = "", "marts = false", "page = false"
 
 
 def small_catalogue(folder: Path) -> Path:
@@ -108,7 +109,21 @@ class Ground:
             if not (path / "report.json").is_file()
         ]
         found += ["state/run.json"] if (data_dir / "state" / "run.json").exists() else []
+        return found + self._wrong_reports()
+
+    def _wrong_reports(self) -> list[str]:
+        """A report for each generation that is kept, and `latest` is the one of the night that readers have."""
+        folder = self.data_dir / "reports"
+        if not folder.exists():
+            return []
+        told = {path.name.partition(".")[0] for path in folder.iterdir() if path.name != "latest"}
+        found = [f"a report of {run_id}, which is gone" for run_id in told if not self._generation(run_id).exists()]
+        if (folder / "latest").resolve().name.partition(".")[0] != self.pointer.resolve().stem:
+            found.append("reports/latest tells of another night")
         return found
+
+    def _generation(self, run_id: str) -> Path:
+        return self.data_dir / "warehouse" / f"{run_id}.duckdb"
 
     def make_room(self) -> None:
         """Remove old generations: a file is some megabytes, however little it holds."""
@@ -119,8 +134,8 @@ class Ground:
 
 
 @contextmanager
-def ground(authority: Path, *, claims: int = 8, api: str = "") -> Iterator[Ground]:
-    """A place for many runs, gone when the block ends."""
+def ground(authority: Path, *, claims: int = 8, api: str = "", report: str = NO_MARTS) -> Iterator[Ground]:
+    """A place for many runs, gone when the block ends; marts and reports are made where they are asked for."""
     settings = SandboxSettings(state_dir=authority, claims=claims)
     with fast_folder() as folder, in_thread(settings) as running, warm_process(folder / "home") as warm:
         token = folder / "token"
@@ -130,7 +145,7 @@ def ground(authority: Path, *, claims: int = 8, api: str = "") -> Iterator[Groun
         site_file.write_text(
             f'[site]\nname = "test"\nbase_url = "{running.base_url}"\n[api]\nca_file = "{running.ca_file}"\n'
             f'resources = "{small_catalogue(folder)}"\n{api}\n'
-            f'[token]\nfile = "{token}"\n[storage]\ndata_dir = "data"\n'
+            f'[token]\nfile = "{token}"\n[storage]\ndata_dir = "data"\n[report]\n{report}\n'
             # One deletion is a tenth of such small books; what a check holds back is its own tests' business.
             "[checks]\nmax_shrink_percent = 100\nmax_deleted_percent = 100\nmin_key_overlap_percent = 0\n"
         )

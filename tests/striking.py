@@ -50,13 +50,15 @@ def all_points(calls: Iterable[Call]) -> list[Point]:
     ]
 
 
-def some_points(calls: Iterable[Call], folder: str, *, seed: int) -> list[Point]:
-    """One point for every kind of call, struck with anything, one for each way to strike, drawn by a seed."""
+def some_points(calls: Iterable[Call], folder: str, *, seed: int, below: str = "") -> list[Point]:
+    """One point for every kind of call, struck with one of the ways, drawn by a seed; only calls below a path."""
     draw = Random(seed)
     by_kind: dict[tuple[str, str], list[Point]] = {}
     listed = list(calls)
     for point in all_points(listed):
-        by_kind.setdefault(kind_of(listed[point.number - 1], folder), []).append(point)
+        kind = kind_of(listed[point.number - 1], folder)
+        if kind[1].startswith(below):
+            by_kind.setdefault(kind, []).append(point)
     return [draw.choice(points) for points in by_kind.values()]
 
 

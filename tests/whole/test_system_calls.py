@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from killing import ground
+from killing import NO_PAGE, ground
 from power import unsafe
 from striking import some_points, strike_each
 from tracing import IS_POSSIBLE, Call
@@ -58,3 +58,14 @@ def test_a_strike_at_each_kind_of_call_needs_no_repair(authority: Path):
         struck = strike_each(place, points, seed=1, is_full=True)
     assert struck.wrong == []
     assert struck.count >= 0.9 * len(points)
+
+
+def test_a_strike_at_each_kind_of_call_for_a_report_needs_no_repair(authority: Path):
+    """The same from publication on, where marts and a workbook are wanted: the night is out, and its report follows."""
+    with ground(authority, api=ONE_AT_A_TIME, report=NO_PAGE) as place:
+        assert place.run().code == 0
+        calls = place.run_traced().calls
+        points = some_points(calls, str(place.data_dir), seed=1, below="/reports/")
+        struck = strike_each(place, points, seed=1, is_full=False)
+    assert struck.wrong == []
+    assert struck.count >= 0.9 * len(points) > 0

@@ -244,7 +244,7 @@ def test_the_command_prunes_and_says_what(prospend, site_file: Path, earlier_nig
         path = current.with_name(f"2025010{day}T020000Z.duckdb")
         shutil.copy(current, path)
         os.utime(path, (0, 0))
-    site_file.write_text(site_file.read_text() + "keep_generations = 3\n")
+    site_file.write_text(site_file.read_text().replace("[storage]\n", "[storage]\nkeep_generations = 3\n"))
     told = json.loads(prospend("prune", "--config", site_file, "--dry-run", "--json").out)
     assert len(list((data_dir / "warehouse").iterdir())) == 5
     gone = [f"warehouse/2025010{day}T020000Z.duckdb" for day in (1, 2)]
