@@ -40,8 +40,8 @@ demo: $(VENV)/run-ready ## the main job on built-in sample books: tables in abou
 run: $(VENV)/run-ready ## the nightly run of a site: make run CONFIG=configs/site.toml
 	@$(BIN)/prospend run $(if $(CONFIG),--config $(CONFIG))
 
-test: $(VENV)/dev-ready ## all tests, file by file on all processors (at most four)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: $(VENV)/dev-ready ## all tests, file by file on all processors (at most four), the longest first
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-pure: $(VENV)/dev-ready ## the tests that need no file, socket or database
 	@$(BIN)/python -m pytest tests/pure tests/rules

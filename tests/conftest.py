@@ -35,12 +35,18 @@ class Outcome:
         return {label: rest.strip() for label, _, rest in labelled if label in ("WHAT", "WHERE", "STATE", "DO")}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first, so that no worker is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def earlier_night(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with one published night; tests copy it."""
     data_dir = tmp_path_factory.mktemp("earlier") / "data"
     with in_thread(SandboxSettings(state_dir=authority, claims=60)) as running:
-        pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
+        pipeline.nightly.run(site_of(running, data_dir, marts=True), environ={TOKEN_VARIABLE: running.token})
     return data_dir
 
 
@@ -61,14 +67,20 @@ def sandbox(authority: Path) -> Iterator[Running]:
 
 
 @pytest.fixture
-def site(sandbox: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The test's own site; its token stands in the environment."""
-    monkeypatch.setenv(TOKEN_VARIABLE, sandbox.token)
-    return site_of(sandbox, tmp_path / "data")
+def marts(request: pytest.FixtureRequest) -> bool:
+    """Whether the test's site makes marts: `pytest.mark.marts`."""
+    return request.node.get_closest_marker("marts") is not None
 
 
 @pytest.fixture
-def site_file(sandbox: Running, tmp_path: Path) -> Path:
+def site(sandbox: Running, tmp_path: Path, marts: bool, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The test's own site; its token stands in the environment."""
+    monkeypatch.setenv(TOKEN_VARIABLE, sandbox.token)
+    return site_of(sandbox, tmp_path / "data", marts=marts)
+
+
+@pytest.fixture
+def site_file(sandbox: Running, tmp_path: Path, marts: bool) -> Path:
     """The same site as a settings file, its token in a private file."""
     token = tmp_path / "token"
     token.write_text(sandbox.token + "\n")
@@ -77,7 +89,7 @@ def site_file(sandbox: Running, tmp_path: Path) -> Path:
     path.write_text(
         f'[site]\nname = "test"\nbase_url = "{sandbox.base_url}"\n[api]\nca_file = "{sandbox.ca_file}"\n'
         f'[token]\nfile = "{token}"\n[storage]\ndata_dir = "data"\n'
-        "[report]\npage = false\nworkbook = false\n"  # tests of reports ask for them: each takes a second
+        f"[report]\nmarts = {str(marts).lower()}\npage = false\nworkbook = false\n"  # a second each
     )
     return path
 

@@ -29,5 +29,5 @@ def books(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A source, and the data folder of a site with one published night."""
     data_dir = tmp_path_factory.mktemp("site") / "data"
     with in_thread(SandboxSettings(state_dir=authority, claims=200)) as running:
-        pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
+        pipeline.nightly.run(site_of(running, data_dir, marts=True), environ={TOKEN_VARIABLE: running.token})
         yield running, data_dir

@@ -75,7 +75,7 @@ def test_the_guides_code_shows_each_night_to_the_cent(tool: str, books, interpre
         first = published(data_dir)
         assert shown("first") == first
         running.advance(40)
-        pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
+        pipeline.nightly.run(site_of(running, data_dir, marts=True), environ={TOKEN_VARIABLE: running.token})
         second = published(data_dir)
         assert second != first
         if tool == "streamlit":

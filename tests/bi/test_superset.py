@@ -186,7 +186,7 @@ def test_a_dashboard_shows_the_night_and_after_the_next_publish_the_next(server:
     look(page, tmp_path / "first-night.png")
 
     running.advance(40)
-    report = pipeline.nightly.run(site_of(running, data_dir), environ={TOKEN_VARIABLE: running.token})
+    report = pipeline.nightly.run(site_of(running, data_dir, marts=True), environ={TOKEN_VARIABLE: running.token})
     assert report.exit_code == 0
     second = published(data_dir)
     assert second != first

@@ -40,7 +40,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("reported")
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     with in_thread(SandboxSettings(state_dir=place / "sandbox", claims=400, until=yesterday)) as running:
-        pipeline.nightly.run(site_of(running, place / "data"), environ={TOKEN_VARIABLE: running.token})
+        pipeline.nightly.run(site_of(running, place / "data", marts=True), environ={TOKEN_VARIABLE: running.token})
     return place / "data"
 
 

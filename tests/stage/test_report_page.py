@@ -60,7 +60,7 @@ def published(place: Path, *, claims: int) -> Path:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     settings = SandboxSettings(state_dir=place / "sandbox", claims=claims, until=yesterday)
     with in_thread(settings) as running:
-        pipeline.nightly.run(site_of(running, place / "data"), environ={TOKEN_VARIABLE: running.token})
+        pipeline.nightly.run(site_of(running, place / "data", marts=True), environ={TOKEN_VARIABLE: running.token})
     return place / "data"
 
 

@@ -104,7 +104,7 @@ def sound(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     """What a night without faults publishes from the same books."""
     data_dir = tmp_path_factory.mktemp("sound") / "data"
     with in_thread(SandboxSettings(state_dir=authority, claims=60)) as running:
-        nightly.run(site_of(running, data_dir, page_limit=20), environ={TOKEN_VARIABLE: running.token})
+        nightly.run(site_of(running, data_dir, marts=True, page_limit=20), environ={TOKEN_VARIABLE: running.token})
     return contents(data_dir)
 
 
@@ -113,7 +113,7 @@ def test_a_fault_ends_as_expected_and_never_in_wrong_data(sandbox, sound, tmp_pa
     """Published means every value of the books; all else has its exit code and four lines, and publishes nothing."""
     expected = EXPECTED[name]
     data_dir = tmp_path / "data"
-    settings = site_of(sandbox, data_dir, page_limit=20, **expected.api)
+    settings = site_of(sandbox, data_dir, marts=True, page_limit=20, **expected.api)
     sandbox.faults(plan(f"{name}:{expected.fault}" if expected.fault else name, seed=7))
     code, lines = 0, {}
     try:

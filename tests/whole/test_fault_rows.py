@@ -17,6 +17,8 @@ from fault_rows.warm import Ended, Warm, warm_command
 from pipeline.ops.runs import pointer_of, started_at_of
 from pipeline.sandbox import Running, SandboxSettings, in_thread
 
+pytestmark = pytest.mark.marts
+
 LONGEST_LINE = 400
 # These are also run with all that can be told: every log record, tracebacks with variables, and the result as JSON.
 FIRST_OF_EACH = {case.row: case for case in reversed(CASES)}

@@ -23,9 +23,9 @@ def nights(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("frames") / "data"
     with in_thread(SandboxSettings(state_dir=authority, claims=60)) as running:
         environ = {TOKEN_VARIABLE: running.token}
-        pipeline.nightly.run(site_of(running, data_dir), environ=environ)
+        pipeline.nightly.run(site_of(running, data_dir, marts=True), environ=environ)
         running.advance(30)
-        pipeline.nightly.run(site_of(running, data_dir), environ=environ)
+        pipeline.nightly.run(site_of(running, data_dir, marts=True), environ=environ)
     return data_dir
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from histories import lived
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_every_night_is_what_the_books_hold(authority: Path, seed: int):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from killing import ground, kill_often
+
+pytestmark = pytest.mark.slow
 
 KILLS = 200
 

@@ -107,7 +107,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Night
     until = max(date(2026, 6, 30), datetime.now(UTC).date() - timedelta(days=DAYS))
     with in_thread(SandboxSettings(state_dir=folder / "sandbox", claims=150, until=until)) as sandbox:
         plant(sandbox)
-        site = site_of(sandbox, folder / "data")
+        site = site_of(sandbox, folder / "data", marts=True)
         site = replace(site, checks=ANY_FALL, extract=replace(site.extract, **EVERYTHING))
 
         def night(wanted: Wanted | None = None) -> Night:

@@ -13,6 +13,8 @@ import pytest
 
 import pipeline
 
+pytestmark = pytest.mark.marts
+
 ON = {"PROSPEND__REPORT__PARQUET": "true"}
 
 

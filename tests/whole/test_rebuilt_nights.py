@@ -6,10 +6,13 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from drifting import drifting_nights
 
 import pipeline
 from pipeline.settings import load_settings
+
+pytestmark = pytest.mark.marts
 
 
 def test_a_rebuild_is_what_the_nights_had_made(authority: Path):

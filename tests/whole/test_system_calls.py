@@ -10,7 +10,10 @@ from power import unsafe
 from striking import some_points, strike_each
 from tracing import IS_POSSIBLE, Call
 
-pytestmark = pytest.mark.skipif(not IS_POSSIBLE, reason="system calls are followed on Linux on x86-64 only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not IS_POSSIBLE, reason="system calls are followed on Linux on x86-64 only"),
+]
 ONE_AT_A_TIME = "concurrency = 1"
 DATA = "/data"
 AN_ORDER = [
