@@ -1,7 +1,8 @@
 """What people read of the published warehouse: written into `reports/<run_id>/`, found under `reports/latest`.
 
 A report is made aside, in a folder of its own, and `latest` is switched to it when all of it is there; so whoever opens
-the page sees one night. Reports go with the generation that they tell of, and in an erasure: they name people.
+the page sees one night. Reports go with the generation that they tell of, and in an erasure: they name people. The
+folder's name says of a report that it names none, so that those which do can go where nobody is to be named any more.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pipeline.settings import Report
 from pipeline.warehouse import DuckDB
 
 PAGE, WORKBOOK = "index.html", "prospend.xlsx"
-_LATEST, _NEXT, _ASIDE = "latest", ".latest.next", ".building-"
+_LATEST, _NEXT, _ASIDE, _MASKED = "latest", ".latest.next", ".building-", ".masked"
 _READABLE, _FOLDER = 0o640, 0o750
 
 
@@ -79,11 +80,11 @@ def write(
                 for name, make, is_wanted in ((PAGE, _page, wanted.page), (WORKBOOK, _workbook, wanted.workbook))
                 if is_wanted
             ]
-            _switch(folder, building, info.run_id)
+            _switch(folder, building, info.run_id, is_masked=wanted.mask_people)
         finally:
             shutil.rmtree(building, ignore_errors=True)
     with suppress(PipelineError):  # the report stands; the next one removes what could not be removed now
-        _remove_old(data_dir, folder)
+        _remove_old(data_dir, folder, masked_only=wanted.mask_people)
     latest = {name: folder / _LATEST / name for name in files}
     return Written(info.run_id, latest.get(PAGE), latest.get(WORKBOOK))
 
@@ -95,10 +96,10 @@ def follow(data_dir: Path) -> bool:
     """
     folder, run_id = data_dir / "reports", pointer_of(data_dir).resolve().stem
     with storing(f"report · {folder}"):
-        turns = [_turn_of(path.name) for path in folder.glob(f"{run_id}*") if _run_of(path.name) == run_id]
-        if turns:
-            _lead_to(folder, _name_of(run_id, max(turns)))
-    return bool(turns)
+        kept = _reports_of(folder, run_id)
+        if kept:
+            _lead_to(folder, kept[-1])
+    return bool(kept)
 
 
 def remove(data_dir: Path) -> int:
@@ -132,11 +133,11 @@ def _workbook(connection: DuckDB, path: Path, facts: ReportFacts) -> None:
     write_workbook(connection, path, facts, order=for_readers())
 
 
-def _switch(folder: Path, building: Path, run_id: str) -> None:
+def _switch(folder: Path, building: Path, run_id: str, *, is_masked: bool) -> None:
     """The report has its name - a new one, if the run's is in use - and `latest` leads to it."""
     sync(building)
-    taken = [_turn_of(path.name) for path in folder.glob(f"{run_id}*") if _run_of(path.name) == run_id]
-    name = _name_of(run_id, max(taken, default=0) + 1)
+    kept = _reports_of(folder, run_id)
+    name = _name_of(run_id, _turn_of(kept[-1]) + 1 if kept else 1, is_masked=is_masked)
     building.rename(folder / name)
     _lead_to(folder, name)
 
@@ -149,20 +150,30 @@ def _lead_to(folder: Path, name: str) -> None:
     sync(folder)
 
 
-def _remove_old(data_dir: Path, folder: Path, *, keeps_latest: bool = True) -> None:
-    """What a later report of the same run replaced is gone, and what tells of a generation that is gone."""
+def _remove_old(data_dir: Path, folder: Path, *, keeps_latest: bool = True, masked_only: bool = False) -> None:
+    """What a later report of the same run replaced is gone, and what tells of a generation that is gone.
+
+    With `masked_only` also what names people.
+    """
     with storing(f"report · {folder}"):
         found = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
         newest = {_run_of(path.name): path for path in sorted(found, key=lambda path: _turn_of(path.name))}
         staying = {path for run_id, path in newest.items() if generation_of(data_dir, run_id).exists()}
+        if masked_only:
+            staying = {path for path in staying if path.name.endswith(_MASKED)}
         latest = (folder / _LATEST).resolve()
         _gone(path for path in found if path not in staying and not (keeps_latest and path == latest))
         if not latest.exists():
             (folder / _LATEST).unlink(missing_ok=True)
 
 
-def _name_of(run_id: str, turn: int) -> str:
-    return run_id if turn == 1 else f"{run_id}.{turn}"
+def _reports_of(folder: Path, run_id: str) -> list[str]:
+    """The names of the reports of a run that are kept, the newest last."""
+    return sorted((path.name for path in folder.glob(f"{run_id}*") if _run_of(path.name) == run_id), key=_turn_of)
+
+
+def _name_of(run_id: str, turn: int, *, is_masked: bool) -> str:
+    return run_id + (f".{turn}" if turn > 1 else "") + (_MASKED if is_masked else "")
 
 
 def _run_of(name: str) -> str:
@@ -171,7 +182,7 @@ def _run_of(name: str) -> str:
 
 def _turn_of(name: str) -> int:
     """Which report of its run a folder holds, from 1."""
-    number = name.partition(".")[2]
+    number = name.removesuffix(_MASKED).partition(".")[2]
     return int(number) if number.isdecimal() else 1
 
 

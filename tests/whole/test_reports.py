@@ -73,6 +73,20 @@ def test_masked_reports_name_nobody(prospend, sandbox, site_file, data_dir):
     assert not [name for name in names if name in page or name in cells]
 
 
+def test_no_report_that_names_people_is_left_where_they_are_masked(prospend, site_file, data_dir):
+    """Nor those of earlier nights, once a site masks; a rollback finds the masked ones."""
+    run(prospend, site_file)
+    wanted(site_file, mask_people="true", workbook="false")
+    for _ in range(2):
+        run(prospend, site_file)
+    earlier, newest = sorted(path.name for path in (data_dir / "reports").glob("2*"))
+    assert (earlier.endswith(".masked"), newest.endswith(".masked")) == (True, True)
+    assert prospend("rollback", "--data", data_dir).code == 0
+    assert (data_dir / "reports" / "latest").readlink().name == earlier
+    assert prospend("report", "--config", site_file).code == 0
+    assert (data_dir / "reports" / "latest").readlink().name == earlier.replace(".masked", ".2.masked")
+
+
 def test_a_report_that_cannot_be_written_takes_no_night_from_its_readers(prospend, site_file, data_dir):
     """Exit 0, because it is published; told on standard error, also by a quiet run; the report before it stays."""
     run(prospend, site_file)
