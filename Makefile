@@ -59,6 +59,9 @@ test-office: $(VENV)/dev-ready ## the workbook in LibreOffice (Debian's, without
 	@sh scripts/need-libreoffice
 	@$(BIN)/python -m pytest tests/office
 
+wheel: $(VENV)/run-ready ## build what can be installed elsewhere, into dist/
+	@$(BIN)/python -m hatchling build --target wheel
+
 fmt: $(VENV)/dev-ready ## format the source
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -94,4 +97,4 @@ clean: ## remove caches; never data
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-.PHONY: help install demo run test test-pure soak test-browser test-bi test-office fmt lint types check bench bench-parts bench-memory bench-peers lineage lock clean
+.PHONY: help install demo run wheel test test-pure soak test-browser test-bi test-office fmt lint types check bench bench-parts bench-memory bench-peers lineage lock clean

@@ -71,7 +71,9 @@ def drifting_nights(authority: Path, night_count: int, seed: int) -> Iterator[Dr
     draw = Random(seed)
     settings = SandboxSettings(state_dir=authority, seed=seed, claims=30)
     with fast_folder() as folder, in_thread(settings) as running:
-        site = replace(site_of(running, folder / "data", marts=True), extract=Extract(recheck_percent=5), checks=TOLERANT)
+        site = replace(
+            site_of(running, folder / "data", marts=True), extract=Extract(recheck_percent=5), checks=TOLERANT
+        )
         for number in range(night_count):
             if number:
                 running.advance(draw.choice((1, 1, 2)))
