@@ -29,7 +29,16 @@ _LIMITS = {
     errno.ENFILE: "close programs that hold many files open, run again",
     errno.ENOMEM: "free memory on this machine, run again",
 }
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EEXIST}
+_IN_THE_WAY = "move what is in the way of this file or folder aside, run again"
+_REFUSED = {
+    errno.EACCES: "",
+    errno.EPERM: "",
+    errno.EROFS: "mount the volume of storage.data_dir for writing, run again",
+    errno.ENOENT: "run again, and let nothing else move or remove what lies in storage.data_dir",
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.ELOOP: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+}
 
 
 def os_failure(error: OSError, where: str) -> PipelineError:
@@ -40,7 +49,7 @@ def os_failure(error: OSError, where: str) -> PipelineError:
     if error.errno in _LIMITS:
         return LocalResource(f"a limit of this machine was reached: {reason}", where=where, do=_LIMITS[error.errno])
     if error.errno in _REFUSED:
-        return LocalAccess(f"a file or folder cannot be used: {reason}", where=where)
+        return LocalAccess(f"a file or folder cannot be used: {reason}", where=where, do=_REFUSED[error.errno])
     if error.errno == errno.EIO:
         return StoredDataDamaged(f"the storage device failed: {reason}", where=where)
     return LocalResource(f"storage failed: {reason}", where=where)

@@ -205,7 +205,10 @@ class CheckRefused(PipelineError):
 
     exit_code = 41
     title = "GATE"
-    default_do = "compare the named numbers with the source before anything else"
+    default_do = (
+        "compare the named numbers with the source before anything else; if it was wrong, run again once it is right; "
+        "if it is right, run with the option or change the setting that the check names"
+    )
 
 
 class BudgetReached(PipelineError):
@@ -231,4 +234,4 @@ class VersionMismatch(PipelineError):
 
     exit_code = 60
     title = "VERSION"
-    default_do = "install the version named, or move the data folder aside; nothing was changed"
+    default_do = "install the newer version of prospend that wrote it, or move storage.data_dir aside to begin anew"

@@ -90,9 +90,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         ) from error
     if type(written_as) is int and written_as > MANIFEST_FORMAT:
         raise VersionMismatch(
-            f"manifest format {written_as}, this program reads up to {MANIFEST_FORMAT}",
-            where=str(path),
-            do="install the newer version of prospend that wrote it; nothing was changed",
+            f"manifest format {written_as}, this program reads up to {MANIFEST_FORMAT}", where=str(path)
         )
     if stated != own or type(written_as) is not int or written_as not in (MANIFEST_FORMAT, *OLDER_FORMATS):
         raise StoredDataDamaged(

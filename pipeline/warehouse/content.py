@@ -3,7 +3,8 @@
 # ruff: noqa: S608 - generated SQL is the purpose here; names pass `text.quoted`
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -23,7 +24,15 @@ def content_hash(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """By `schema.table`, a hash of the rows of every table, whatever their order.
 
     Two files of one layout with equal hashes hold the same. Facts of the build that made a file are left out.
+
+    Raises:
+        StoredDataDamaged: something in the file is not what was written.
     """
+    with _reading_everything("content"):
+        return _content_hash(connection)
+
+
+def _content_hash(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     hashes = {}
     for schema, table, columns in _tables(connection):
         if (schema, table) in _ONLY_OF_THE_BUILD:
@@ -46,14 +55,20 @@ def refuse_damage(path: Path) -> None:
         StoredDataDamaged: something in the file is not what was written.
         VersionMismatch: it was written by a DuckDB that this one cannot read.
     """
-    where = str(path)
-    with working(where), closing(open_file(path)) as connection:
-        try:
-            for schema, table, columns in _tables(connection):
-                values = ", ".join(f"max({quoted(name)})" for name, _ in columns)
-                connection.execute(f"SELECT {values} FROM {schema}.{quoted(table)}").fetchall()
-        except (duckdb.InternalException, duckdb.FatalException) as error:  # what DuckDB says of nonsense it has read
-            raise StoredDataDamaged(f"stored data cannot be read ({type(error).__name__})", where=where) from error
+    with _reading_everything(str(path)), closing(open_file(path)) as connection:
+        for schema, table, columns in _tables(connection):
+            values = ", ".join(f"max({quoted(name)})" for name, _ in columns)
+            connection.execute(f"SELECT {values} FROM {schema}.{quoted(table)}").fetchall()
+
+
+@contextmanager
+def _reading_everything(where: str) -> Iterator[None]:
+    """Whatever stops the reading of a file is told as damage of it, if it is that."""
+    try:
+        with working(where):
+            yield
+    except (duckdb.InternalException, duckdb.FatalException) as error:  # what DuckDB says of nonsense it has read
+        raise StoredDataDamaged(f"stored data cannot be read ({type(error).__name__})", where=where) from error
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, list[tuple[str, str]]]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import socket
 import tomllib
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fault_rows.warm import Warm
 from pipeline.sandbox import Running
 from pipeline.sandbox.faults import plan
 from pipeline.sandbox.model import Answer, Reply, Request
@@ -26,7 +29,7 @@ class Scene:
     `arguments` and `environ` are those of the command; `elsewhere` is a listener to which nobody may come; `secrets` are
     further tokens, and `token_places` the files inside the data folder in which a fault has put one; `kept` lives as
     long as the scene, and what stands in `afterwards` is done at its end. `limits` and `refused` are what the operating
-    system allows the command; see `warm.run`.
+    system allows the command, and `planted` is a bug in it; see `warm.run`, whose process `warm` is.
     """
 
     sandbox: Running
@@ -40,6 +43,8 @@ class Scene:
     afterwards: ExitStack = field(default_factory=ExitStack)
     limits: dict[str, int] = field(default_factory=dict)
     refused: tuple[str, str] | None = None
+    planted: str = ""
+    warm: Warm | None = None
 
     @property
     def site_file(self) -> Path:
@@ -115,6 +120,29 @@ class Scene:
         self.token_file.write_text(text)
         self.token_file.chmod(mode)
         self.secrets.append(text)
+
+
+@contextmanager
+def scene_on(sandbox: Running, site_file: Path, earlier_night: Path) -> Iterator[Scene]:
+    """A sound site on top of an earlier night, and another origin to which nobody may come."""
+    folder = site_file.parent
+
+    def brought(source: str, target: str) -> None:
+        """Sealed files are never written again; what counts calls is, and each scene counts its own."""
+        is_state = Path(source).relative_to(earlier_night).parts[0] == "state"
+        (shutil.copy2 if is_state else os.link)(source, target)
+
+    shutil.copytree(earlier_night, folder / "data", symlinks=True, copy_function=brought)
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        made = Scene(sandbox, folder, elsewhere, ["run", "--config", str(site_file)])
+        yield made
+        made.afterwards.close()
+        for each in made.kept:
+            if isinstance(each, socket.socket):
+                each.close()
+    shutil.rmtree(folder / "data")  # many cases: a night each would fill the disk
+    for left in folder.glob("site.toml"):  # some faults have put a token there
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 Spoil = Callable[[Scene], None]

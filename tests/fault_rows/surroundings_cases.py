@@ -57,7 +57,7 @@ CASES = (
     # ---- 139, 140: what other versions left
     Case(139, "a data folder of version 0.1.0", left_by_0_1_0, 0),
     Case(140, "a newer manifest", newer_manifest, **NEWER, what=f"manifest format {MANIFEST_FORMAT + 1}, this program reads up to",
-         where="manifest.json", do="install the newer version"),
+         where="manifest.json", do=("install the newer version", "move storage.data_dir aside")),
     *(Case(140, f"newer {folder}", newer_document(folder, newest), **NEWER, what=f"format {newest + 1} of ", where="00001.json")
       for folder, newest in (("rewrites", REWRITE_FORMAT), ("erasures", ERASURE_FORMAT))),
 )  # fmt: skip

@@ -20,7 +20,7 @@ from types import MappingProxyType
 ROOT = Path(__file__).parents[2]
 
 SERVER = """
-import json, os, resource, sys, time
+import json, os, resource, signal, sys, time
 import pipeline.cli, pipeline.nightly, pipeline.cli.nights, jwt
 from pipeline.__main__ import main
 
@@ -35,6 +35,8 @@ def begin(order):
     sys.argv[1:] = order["arguments"]
     for name, most in order["limits"].items():
         resource.setrlimit(getattr(resource, name), (most, most))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever starts it in the background ignores
+    exec(order["planted"])
     if order["telling"]:
         sys.path.append(order["tests"])
         import telling
@@ -78,6 +80,11 @@ class Warm:
 
     def __init__(self, server: subprocess.Popen[str]) -> None:
         self.server = server
+        self.child = 0  # the process of the last command
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the command that runs."""
+        os.kill(self.child, number)
 
     def run(
         self,
@@ -89,6 +96,7 @@ class Warm:
         is_telling: bool = False,
         limits: Mapping[str, int] = MappingProxyType({}),
         refused: tuple[str, str] | None = None,
+        planted: str = "",
     ) -> Ended:
         """One command line, in an empty environment but for what is given, in an empty folder.
 
@@ -100,18 +108,19 @@ class Warm:
             is_telling: with every switch on that could tell a secret.
             limits: of the operating system, by their names in `resource`.
             refused: a system call that fails, and the error it fails with.
+            planted: statements that spoil the loaded program, such as a bug would.
         """
         home.mkdir(exist_ok=True)
         out, err = home.with_name("standard-output"), home.with_name("standard-error")
         order = {
             "arguments": arguments, "cwd": str(home), "out": str(out), "err": str(err),
-            "telling": is_telling, "limits": dict(limits), "refused": refused, "tests": str(ROOT / "tests"),
+            "telling": is_telling, "limits": dict(limits), "refused": refused, "planted": planted, "tests": str(ROOT / "tests"),
             "environ": {"PATH": os.environ["PATH"], "HOME": str(home), **environ},
         }  # fmt: skip
         self.server.stdin.write(json.dumps(order) + "\n")
         self.server.stdin.flush()
-        child = int(self.server.stdout.readline())
-        with killed_after(child, timeout_s):
+        self.child = int(self.server.stdout.readline())
+        with killed_after(self.child, timeout_s):
             code = int(self.server.stdout.readline())
         return Ended(code, out.read_text(), err.read_text(errors="replace"))
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_rows.case import Case, Scene, wanted
+from fault_rows.case import Case, Scene, scene_on, wanted
 from fault_rows.cases import CASES
 from fault_rows.never import Contents, Left, assert_never, contents, no_token_told, seen_before
 from fault_rows.warm import Ended, Warm, warm_command
@@ -55,25 +52,10 @@ def sandbox(serving: Running) -> Iterator[Running]:
 
 
 @pytest.fixture
-def scene(sandbox: Running, site_file: Path, tmp_path: Path, earlier_night: Path) -> Iterator[Scene]:
+def scene(sandbox: Running, site_file: Path, earlier_night: Path) -> Iterator[Scene]:
     """A sound site on top of an earlier night, and another origin to which nobody may come."""
-
-    def brought(source: str, target: str) -> None:
-        """Sealed files are never written again; what counts calls is, and each scene counts its own."""
-        is_state = Path(source).relative_to(earlier_night).parts[0] == "state"
-        (shutil.copy2 if is_state else os.link)(source, target)
-
-    shutil.copytree(earlier_night, tmp_path / "data", symlinks=True, copy_function=brought)
-    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        made = Scene(sandbox, tmp_path, elsewhere, ["run", "--config", str(site_file)])
+    with scene_on(sandbox, site_file, earlier_night) as made:
         yield made
-        made.afterwards.close()
-        for each in made.kept:
-            if isinstance(each, socket.socket):
-                each.close()
-    shutil.rmtree(tmp_path / "data")  # many cases: a night each would fill the disk
-    for left in tmp_path.glob("site.toml"):  # some faults have put a token there
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def readers_remain(scene: Scene) -> str:
