@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from pipeline.cli.commands import demo, plan, query, run, status
+from pipeline.cli.completing import answered, completion, is_asked
 from pipeline.cli.describing import dictionary
 from pipeline.cli.erasing import erase
 from pipeline.cli.exporting import export
@@ -48,6 +49,7 @@ Examples:
   prospend schedule --cron           the crontab line of the nightly run
   prospend erase --dry-run 4007      what tells of a person who has to be forgotten
   prospend token check               one call: is the token accepted
+  prospend completion bash           the script that lets bash complete all of this
   prospend sandbox serve             a ProSpend-compatible server to develop against
 """
 
@@ -60,7 +62,7 @@ def prospend() -> None:
 
 _COMMANDS = (
     *(demo, init, doctor, run, plan, query, status, report, dictionary, export, schedule),
-    *(verify, rebuild, rollback, prune, erase, token, sandbox),
+    *(verify, rebuild, rollback, prune, erase, token, sandbox, completion),
 )
 for command in _COMMANDS:
     prospend.add_command(command)
@@ -69,6 +71,8 @@ export.add_command(dbt)
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line. Returns its exit code; errors are printed in four lines, without a traceback."""
+    if is_asked():
+        return answered(prospend)
     terminations: list[int] = []
 
     def terminate(number: int, _frame: FrameType | None) -> None:
