@@ -1,7 +1,8 @@
 """What people hear of a night: failures, recoveries, and what needs a decision; each once.
 
 `state/told.json` knows what was told: a failure that a recovery will answer, drift that is known already, and messages
-that nobody took, which the next run sends. Nothing here ever fails a run.
+that nobody took, which the next run sends. A run that finds another one active has a file of its own beside it, which
+the next one takes in. Nothing here ever fails a run.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.model import CheckResult, EarlierRunUnfinished, Event, NotTold, RunPublished, RunReport, TokenAgeing
 from pipeline.ops.notify import TIMEOUT_S, Message, NotSent, Way, address, ping, send, trusting
-from pipeline.ops.runs import pointer_of
+from pipeline.ops.runs import pointer_of, started_at_of
 from pipeline.settings import Settings
 
 # Checks that are told of because somebody may want to change the catalogue or the settings.
@@ -60,6 +61,7 @@ class Teller:
     _ageing: TokenAgeing | None = field(default=None, init=False)
     _killed: list[str] = field(default_factory=list, init=False)
     _data_as_at: datetime | None = field(default=None, init=False)
+    _published_at: datetime | None = field(default=None, init=False)
     _is_published: bool = field(default=False, init=False)
 
     def began(self) -> None:
@@ -89,6 +91,7 @@ class Teller:
 
     def _begin(self) -> None:
         self._data_as_at = _data_as_at(self.settings.storage.data_dir)
+        self._published_at = _last_published_at(self.settings.storage.data_dir)
         self._ping("start", "")
 
     def _publish(self, report: RunReport) -> None:
@@ -99,6 +102,7 @@ class Teller:
             replace(told, failing=told.failing or bool(self._killed)),
             ageing=self._ageing,
             data_as_at=self._data_as_at,
+            published_at=self._published_at,
         )
         self._tell((*self._of_killed(), *messages), then)
         self._ping(str(EXIT_PUBLISHED), f"published {report.run_id}")
@@ -106,11 +110,13 @@ class Teller:
     def _fail(self, error: BaseException) -> None:
         site = self.settings.site.name
         message = of_failure(site, error, self._data_as_at, is_published=self._is_published)
-        then = replace(self._read(), failing=True)
+        is_busy = isinstance(error, RunActive)
+        told = _read(_place_of_busy(self._data_dir)) if is_busy else self._read()
+        then = replace(told, failing=True)
         if isinstance(error, SystemExit | KeyboardInterrupt):  # there is no time to wait for a server
             self._remember(self._with_unsent(then, (*self._of_killed(), message)))
             return
-        self._tell((*self._of_killed(), message), then, remembers=not isinstance(error, RunActive))
+        self._tell((*self._of_killed(), message), then, is_busy=is_busy)
         self._ping(str(message.exit_code), message.body)
 
     def _of_killed(self) -> Iterator[Message]:
@@ -118,15 +124,13 @@ class Teller:
         for run_id in self._killed:
             yield Message("failure", site, f"{site}: run {run_id} was killed", body, run_id)
 
-    def _tell(self, messages: Iterable[Message], then: Told, *, remembers: bool = True) -> None:
+    def _tell(self, messages: Iterable[Message], then: Told, *, is_busy: bool = False) -> None:
         """Everything is written down before it is said: what a kill cuts off is said by the next run."""
         then = self._with_unsent(then, messages)
-        if remembers:
-            self._remember(then)
+        self._remember(then, is_busy=is_busy)
         deaf = set[str]()
         unsent = tuple([message for message in then.unsent if not self._sent(message, deaf)])
-        if remembers:
-            self._remember(replace(then, unsent=unsent))
+        self._remember(replace(then, unsent=unsent), is_busy=is_busy)
 
     def _with_unsent(self, told: Told, messages: Iterable[Message]) -> Told:
         wanted = (one for one in messages if one.kind in self.settings.notify.on)
@@ -158,14 +162,24 @@ class Teller:
     def _way(self) -> Way:
         return Way(trusting(self.settings.api.ca_file), self.settings.api.proxy)
 
-    def _read(self) -> Told:
-        return read_told(self.settings.storage.data_dir)
+    @property
+    def _data_dir(self) -> Path:
+        return self.settings.storage.data_dir
 
-    def _remember(self, told: Told) -> None:
+    def _read(self) -> Told:
+        told = read_told(self._data_dir)
+        if _place_of_busy(self._data_dir).exists():
+            self._remember(told)
+            with suppress(OSError):
+                _place_of_busy(self._data_dir).unlink()
+        return told
+
+    def _remember(self, told: Told, *, is_busy: bool = False) -> None:
         """What the next run has to know, if there is a data folder; a disk without room fails no run."""
-        if self.settings.storage.data_dir.is_dir():
+        if self._data_dir.is_dir():
+            place = _place_of_busy if is_busy else _place  # what the active run writes is left to it
             with suppress(PipelineError, OSError):
-                write_told(self.settings.storage.data_dir, told)
+                write_told(place(self._data_dir), told)
 
     def _safely(self, act: Callable[[], None]) -> None:
         """It is done if anybody listens; a bug in it is told by its name."""
@@ -199,19 +213,26 @@ def of_failure(site: str, error: BaseException, data_as_at: datetime | None, *, 
 
 
 def after_publication(
-    site: str, report: RunReport, told: Told, *, ageing: TokenAgeing | None, data_as_at: datetime | None
+    site: str,
+    report: RunReport,
+    told: Told,
+    *,
+    ageing: TokenAgeing | None,
+    data_as_at: datetime | None,
+    published_at: datetime | None,
 ) -> tuple[tuple[Message, ...], Told]:
     """What people hear of a run that has published, and what they have been told then.
 
-    `data_as_at` is how old the data was before.
+    `data_as_at` is how old the data of readers was before, and `published_at` when the last run began that published:
+    after a rollback readers have an older night, though none was missed.
     """
     run_id, messages = report.run_id, []
-    missed = data_as_at is not None and report.started_at - data_as_at > _MISSED_AFTER
+    missed = published_at is not None and report.started_at - published_at > _MISSED_AFTER
     if told.failing:
         body = f"run {run_id} has published; the data before was of {_shown(data_as_at)}"
         messages.append(Message("recovery", site, f"{site}: data is new again", body, run_id, EXIT_PUBLISHED))
     elif missed:
-        body = f"no run had published since {_shown(data_as_at)}; run {run_id} has, and what was missed is in it"
+        body = f"no run had published since {_shown(published_at)}; run {run_id} has, and what was missed is in it"
         messages.append(Message("missed", site, f"{site}: a night was missed", body, run_id, EXIT_PUBLISHED))
     if ageing is not None:
         body = f"{ageing.warning}\n`prospend token show --renewal` tells how to renew it"
@@ -225,20 +246,26 @@ def after_publication(
 
 
 def read_told(data_dir: Path) -> Told:
-    """What was told so far; nothing, if that cannot be read."""
+    """What was told so far, by runs that found another one active as well."""
+    told, busy = _read(_place(data_dir)), _read(_place_of_busy(data_dir))
+    return replace(told, failing=told.failing or busy.failing, unsent=(*told.unsent, *busy.unsent)[-_MOST_UNSENT:])
+
+
+def _read(place: Path) -> Told:
+    """What one file knows; nothing, if it cannot be read."""
     try:
-        found: dict[str, Any] = json.loads(_place(data_dir).read_bytes())
+        found: dict[str, Any] = json.loads(place.read_bytes())
         unsent = tuple(Message(**one) for one in found["unsent"])
         return Told(bool(found["failing"]), tuple(map(str, found["drift"])), unsent)
     except (OSError, ValueError, KeyError, TypeError):
         return Told()
 
 
-def write_told(data_dir: Path, told: Told) -> None:
+def write_told(place: Path, told: Told) -> None:
     """The next run knows what was told."""
-    if told != read_told(data_dir):
-        make_folder(_place(data_dir).parent)
-        write_sealed(_place(data_dir), json.dumps(asdict(told), indent=1).encode(), mode=0o600)
+    if told != _read(place):
+        make_folder(place.parent)
+        write_sealed(place, json.dumps(asdict(told), indent=1).encode(), mode=0o600)
 
 
 def _within(act: Callable[[], None]) -> str | None:
@@ -276,6 +303,19 @@ def _without_counts(found: str) -> str:
 
 def _place(data_dir: Path) -> Path:
     return data_dir / "state" / "told.json"
+
+
+def _place_of_busy(data_dir: Path) -> Path:
+    return data_dir / "state" / "told-busy.json"
+
+
+def _last_published_at(data_dir: Path) -> datetime | None:
+    """When the newest generation's run began, whichever of them readers have."""
+    try:
+        found = warehouse.generations(data_dir / "warehouse", pointer_of(data_dir))
+        return started_at_of(found[0].run_id) if found else None
+    except (PipelineError, ValueError):
+        return None
 
 
 def _data_as_at(data_dir: Path) -> datetime | None:

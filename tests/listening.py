@@ -1,4 +1,4 @@
-"""People's ends of the line: a webhook over TLS, and a mail server, both on this machine."""
+"""People's ends of the line: a webhook over TLS, a dead man's switch, and a mail server, all on this machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -73,6 +74,33 @@ def webhook(folder: Path) -> Iterator[Heard]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@dataclass
+class DeadMan:
+    """A dead man's switch as Healthchecks is one: it waits for a ping within its period, and some grace beyond.
+
+    A run that says it has begun has the grace to end; one that ends with another exit code than 0 has failed.
+    """
+
+    period: timedelta
+    grace: timedelta
+    good_at: datetime | None = None
+    began_at: datetime | None = None
+    has_failed: bool = False
+
+    def hear(self, suffix: str, at: datetime) -> None:
+        """A ping has come."""
+        self.began_at = at if suffix == "start" else None
+        if suffix != "start":
+            self.has_failed = suffix != "0"
+            self.good_at = at if suffix == "0" else self.good_at
+
+    def is_alarmed(self, now: datetime) -> bool:
+        """Whether somebody is woken."""
+        is_late = self.good_at is not None and now > self.good_at + self.period + self.grace
+        hangs = self.began_at is not None and now > self.began_at + self.grace
+        return self.has_failed or is_late or hangs
 
 
 @contextmanager

@@ -15,8 +15,9 @@ def report(*checks: CheckResult) -> RunReport:
     return RunReport("20261127T033000Z", "published", 0, NOW, NOW, "w.duckdb", None, 10, (), checks)
 
 
-def told_after(told: Told, *checks: CheckResult, age=timedelta(hours=24), ageing=None):
-    return after_publication("acme", report(*checks), told, ageing=ageing, data_as_at=NOW - age)
+def told_after(told: Told, *checks: CheckResult, age=timedelta(hours=24), published=None, ageing=None):
+    at = {"data_as_at": NOW - age, "published_at": NOW - (published or age)}
+    return after_publication("acme", report(*checks), told, ageing=ageing, **at)
 
 
 def drift(detail: str) -> CheckResult:
@@ -55,6 +56,11 @@ def test_nights_in_which_nothing_ran_are_told_by_the_run_after_them():
     (message,), _ = told_after(Told(), age=timedelta(hours=49))
     assert message.kind == "missed"
     assert "2026-11-25 02:30 UTC" in message.body
+
+
+def test_a_rollback_is_no_missed_night():
+    """Readers were on a night of last week, and runs have published since."""
+    assert told_after(Told(), age=timedelta(days=7), published=timedelta(hours=24)) == ((), Told())
 
 
 def test_what_is_new_in_the_source_is_told_once_while_it_lasts():

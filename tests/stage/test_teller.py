@@ -6,8 +6,9 @@ from listening import webhook
 
 from pipeline.errors import RunActive
 from pipeline.model import EarlierRunUnfinished, NotTold, RunPublished
+from pipeline.ops.notify import Message
 from pipeline.settings import Api, Notify, Settings, Site, Storage, Token
-from pipeline.telling import Teller, Told, read_told
+from pipeline.telling import Teller, Told, read_told, write_told
 
 
 def teller_of(folder, urls=("https://127.0.0.1:1/hook",), ca_file=None, **more):
@@ -74,10 +75,22 @@ def test_a_message_is_written_down_before_it_is_said(tmp_path):
 
 
 def test_another_active_run_remembers_for_itself(tmp_path):
-    """What this one knows is not written over what that one writes."""
-    teller, _ = teller_of(tmp_path)
-    teller.failed(RunActive("another run is active"))
-    assert not (tmp_path / "state").exists()
+    """What this one knows is not written over what that one writes, nor said again; the next run knows both."""
+    place = tmp_path / "state" / "told.json"
+    write_told(place, Told(unsent=(Message("drift", "acme", "new", "a field"),)))
+    before = place.read_bytes()
+    with webhook(tmp_path) as heard:
+        teller, _ = teller_of(tmp_path, urls=(f"{heard.url}/hook",), ca_file=heard.ca_file)
+        teller.failed(RunActive("another run is active"))
+        heard.status = 500
+        teller.failed(RunActive("another run is active"))
+    assert [one["exit_code"] for one in heard.messages] == [50, 50]
+    assert place.read_bytes() == before
+    told = read_told(tmp_path)
+    assert told.failing
+    assert [one.kind for one in told.unsent] == ["drift", "failure"]
+    teller_of(tmp_path)[0].failed(SystemExit(143))
+    assert [one.exit_code for one in read_told(tmp_path).unsent] == [None, 50, 143]
 
 
 def test_a_bug_in_telling_is_told_by_its_name_and_goes_no_further(tmp_path):

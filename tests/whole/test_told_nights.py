@@ -5,11 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from listening import webhook
+from listening import DeadMan, webhook
+from session_world import Jumping
 
-from pipeline.settings import load_settings
+from pipeline import warehouse
+from pipeline.errors import RunActive
+from pipeline.nightly import run as run_night
+from pipeline.ops.lock import run_lock
+from pipeline.ops.runs import pointer_of
+from pipeline.settings import Notify, load_settings
 from pipeline.telling import read_told
 
 
@@ -82,3 +90,54 @@ def test_a_run_that_was_killed_is_told_by_the_next(prospend, sandbox, told_site,
     assert prospend("run", "--config", told_site, "--quiet", **hook).code == 0
     assert kinds(heard) == ["failure", "recovery"]
     assert "was killed" in heard.messages[0]["title"]
+
+
+@pytest.fixture
+def listened_to(site, heard, sandbox, tmp_path):
+    """A site whose people listen, and who have a dead man's switch."""
+    both = tmp_path / "both.pem"
+    both.write_text(heard.ca_file.read_text() + sandbox.ca_file.read_text())
+    no_marts = replace(site.report, marts=False)
+    notify = Notify(urls=(f"{heard.url}/hook",), ping_url=f"{heard.url}/ping")
+    return replace(site, api=replace(site.api, ca_file=both), notify=notify, report=no_marts)
+
+
+def test_a_night_that_never_came_is_noticed_while_it_is_missing_and_told_when_it_is_over(listened_to, heard):
+    """Whoever does not run cannot tell: the dead man's switch does, and the next run says so once."""
+    clock = Jumping(ahead=-timedelta(hours=23))
+    waiting = DeadMan(period=timedelta(hours=24), grace=timedelta(hours=2))
+    heard.on_post = lambda: waiting.hear(heard.pings[-1], clock.clock()) if heard.posts[-1][0] != "/hook" else None
+    run_night(listened_to, world=clock.world())
+    assert not waiting.is_alarmed(clock.clock())
+    clock.ahead += timedelta(hours=25)
+    assert not waiting.is_alarmed(clock.clock())  # late, and within the grace
+    clock.ahead += timedelta(hours=2)
+    assert waiting.is_alarmed(clock.clock())
+    assert kinds(heard) == []
+    clock.ahead += timedelta(hours=10)
+    run_night(listened_to, world=clock.world())
+    assert not waiting.is_alarmed(clock.clock())
+    assert kinds(heard) == ["missed"]
+
+
+def test_a_rollback_is_no_missed_night(listened_to, heard):
+    """Readers were on an old night while runs went on: the next one has nothing to tell."""
+    clock = Jumping(ahead=-timedelta(hours=23))
+    first = run_night(listened_to, world=clock.world())
+    clock.ahead += timedelta(hours=24)
+    run_night(listened_to, world=clock.world())
+    data_dir = listened_to.storage.data_dir
+    warehouse.rollback(data_dir / "warehouse", pointer_of(data_dir), first.run_id)
+    clock.ahead += timedelta(hours=20)
+    run_night(listened_to, world=clock.world())
+    assert kinds(heard) == []
+
+
+def test_a_run_that_meets_another_one_is_told_and_so_is_what_comes_of_it(listened_to, heard):
+    """Readers had no new data when it said so; they have when the next run has published."""
+    data_dir = listened_to.storage.data_dir
+    began_at = datetime.now(UTC)
+    with run_lock(data_dir, "20260101T000000Z", began_at), pytest.raises(RunActive):
+        run_night(listened_to)
+    run_night(listened_to)
+    assert kinds(heard) == ["failure", "recovery"]
