@@ -10,7 +10,8 @@ import pytest
 import pipeline
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
+ROOT = DOCS.parent
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "ARCHITECTURE.md"]
 GUIDES = sorted((DOCS / "bi").glob("*.md"))
 
 
@@ -37,11 +38,21 @@ def test_the_statements_of_a_guide_answer(page: Path, earlier_night: Path):
             assert connection.execute(sql).fetchall()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_what_there_is(page: Path):
     """Files and headings of this repository."""
-    for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", page.read_text()):
-        assert "://" in target or (page.parent / target).exists(), target
+    for target, heading in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text()):
+        if "://" in target:
+            continue
+        led_to = page.parent / target if target else page
+        assert led_to.exists(), target
+        assert not heading or heading in anchors(led_to), f"{target}#{heading}"
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings are called in links: their words in small letters, joined by hyphens."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
 @pytest.mark.parametrize("guide", [page for page in GUIDES if page.name != "README.md"], ids=lambda page: page.stem)
