@@ -16,7 +16,7 @@ from pipeline.resources import read_catalogue, snake_case
 from pipeline.settings import SECTIONS, Extract, Storage, defaults_of, load_settings, seconds_of
 
 DOCS = Path(__file__).parents[2] / "docs"
-FOLLOWED = ("getting-started", "nightly", "exit-codes", "recovery", "privacy", "upgrading")
+PAGES = ("getting-started", "nightly", "exit-codes", "recovery", "privacy", "upgrading", "container")
 
 
 def test_the_privacy_page_names_every_personal_column():
@@ -38,7 +38,7 @@ def personal_columns() -> Iterator[tuple[str, str]]:
 # ---- what holds for all of these pages -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", FOLLOWED)
+@pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_commands_is_followed_or_says_why_not(page: str):
     """Blocks without a language are commands; `text` is what is printed, `toml` settings."""
     text = (DOCS / f"{page}.md").read_text()
@@ -48,7 +48,7 @@ def test_every_block_of_commands_is_followed_or_says_why_not(page: str):
         assert language in ("toml", "text") or re.match(r"<!-- (executed by a test|by hand: .+)", comment), page
 
 
-@pytest.mark.parametrize("page", FOLLOWED)
+@pytest.mark.parametrize("page", PAGES)
 def test_the_settings_of_a_page_are_settings(page: str, tmp_path: Path):
     """Each block of them, put into a file with the least that a site needs."""
     for block in re.findall(r"^```toml\n(.*?)^```", (DOCS / f"{page}.md").read_text(), re.MULTILINE | re.DOTALL):
@@ -68,7 +68,7 @@ def test_the_settings_of_a_page_are_settings(page: str, tmp_path: Path):
         load_settings(tmp_path / "site.toml", environ={})
 
 
-@pytest.mark.parametrize("page", FOLLOWED)
+@pytest.mark.parametrize("page", PAGES)
 def test_every_setting_that_a_page_names_is_one(page: str):
     """As `section.name`."""
     known = {f"{section}.{one.name}" for section, kind in SECTIONS.items() for one in dataclasses.fields(kind)}
