@@ -82,6 +82,15 @@ def _fitted(text: str) -> str:
     return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 4]} ..."
 
 
+def exit_code_of(error: BaseException) -> int:
+    """The exit code that a command ends with when this leaves it."""
+    if isinstance(error, PipelineError):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return EXIT_TERMINATED
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_INTERNAL
+
+
 def _restore(kind: type[PipelineError], what: str, where: str, state: str, do: str) -> PipelineError:
     return kind(what, where=where, state=state, do=do)
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import auth, checks, earlier, reports, upkeep, warehouse
-from pipeline.account import Achieved, reading_of, report_of
+from pipeline.account import Achieved, program_version, reading_of, report_of
 from pipeline.auth import Secret
 from pipeline.durable import make_folder, os_failure, room_at, storing
 from pipeline.errors import (
@@ -42,6 +42,7 @@ from pipeline.model import (
     Outcome,
     ReadingPlanned,
     ReportFailed,
+    RunBegan,
     RunPublished,
     RunReport,
     StageBegan,
@@ -86,6 +87,7 @@ from pipeline.snapshot import (
     seal,
 )
 from pipeline.telling import Teller
+from pipeline.watching import Watch
 
 
 def real_world() -> World:
@@ -120,16 +122,19 @@ def run(
     world = world or real_world()
     environ = Surroundings(os.environ if environ is None else environ)
     is_attended = sys.stdin is not None and sys.stdin.isatty()
-    teller = Teller(settings, environ, observe, is_attended=is_attended)
+    watch = Watch(settings, world, observe)
+    teller = Teller(settings, environ, watch.heard, is_attended=is_attended)
     try:
         with lean(), runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):
             teller.began()
             asked = (wanted or Wanted(), frozenset(accepts_shrink))
-            report = _begun(settings, environ, world, teller.heard, on_report, asked)
+            report = _begun(settings, environ, world, teller.heard, watch.reported(on_report), asked)
     except BaseException as error:
         teller.failed(error)
+        watch.ended(error)
         raise
     teller.published(report)
+    watch.ended()
     return report
 
 
@@ -155,6 +160,7 @@ def _begun(
         make_folder(data_dir)
         run_id = runs.free_run_id(data_dir, started_at)
     with run_lock(data_dir, run_id, started_at):
+        observe(RunBegan(run_id, program_version()))
         if names := ignored(environ):
             observe(SurroundingsIgnored(names))
         night = Night(settings, catalogue, run_id, started_at, world, observe, renew, *asked)

@@ -19,7 +19,7 @@ from pipeline.sandbox import Running, SandboxSettings, in_thread
 
 RESOURCES = ("company", "tax_code", "claim", "expense", "expense_split")
 _GENERATION = re.compile(r"\d{8}T\d{6}Z(-\d+)?\.duckdb")
-_IN_DATA = {"reports", "runs", "snapshots", "staging", "state", "warehouse", "warehouse.duckdb"}
+_IN_DATA = {"logs", "reports", "runs", "snapshots", "staging", "state", "warehouse", "warehouse.duckdb"}
 _KEPT_GENERATIONS = 3
 EVERYTHING, NO_MARTS, NO_PAGE = "", "marts = false", "page = false"
 

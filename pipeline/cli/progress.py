@@ -15,12 +15,15 @@ from pipeline.model import (
     EarlierRunUnfinished,
     ErasureEnded,
     Event,
+    NotLogged,
     NotTold,
     Observe,
     PageRead,
     QuarantineLeft,
     ReadingPlanned,
     ReportFailed,
+    RunBegan,
+    RunEnded,
     RunPublished,
     StageBegan,
     SurroundingsIgnored,
@@ -28,8 +31,16 @@ from pipeline.model import (
 )
 
 Notice = (
-    EarlierRunUnfinished | TokenAgeing | SurroundingsIgnored | QuarantineLeft | ErasureEnded | NotTold | ReportFailed
+    EarlierRunUnfinished
+    | TokenAgeing
+    | SurroundingsIgnored
+    | QuarantineLeft
+    | ErasureEnded
+    | NotTold
+    | NotLogged
+    | ReportFailed
 )
+_Silent = RunBegan | RunPublished | RunEnded  # the result says it, or nobody needs it
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -63,7 +74,7 @@ class _Lines:
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
-        if isinstance(event, RunPublished):
+        if isinstance(event, _Silent):
             return
         if isinstance(event, Notice):
             told = _notice(event)
@@ -99,7 +110,7 @@ def _live() -> Iterator[Observe]:
         current = [progress.add_task("starting", total=None, told="")]
 
         def observe(event: Event) -> None:
-            if isinstance(event, RunPublished):
+            if isinstance(event, _Silent):
                 return
             if isinstance(event, Notice):
                 progress.console.print(_notice(event))
@@ -125,8 +136,8 @@ def _live() -> Iterator[Observe]:
 
 
 def _quietly(event: Event) -> None:
-    """Cron mails what is printed: each milestone of the token's age once, a missing report, who could not be told."""
-    if isinstance(event, NotTold | ReportFailed) or (isinstance(event, TokenAgeing) and event.is_new):
+    """Cron mails what is printed: each milestone of the token's age once, a missing report, and what was not told."""
+    if isinstance(event, NotTold | NotLogged | ReportFailed) or (isinstance(event, TokenAgeing) and event.is_new):
         _say(_notice(event))
 
 
@@ -140,6 +151,8 @@ def _notice(event: Notice) -> str:
         return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
     if isinstance(event, NotTold):
         return f"not told: {event.what}"
+    if isinstance(event, NotLogged):
+        return f"not logged: {event.what}"
     if isinstance(event, ReportFailed):
         return f"published, but page and workbook could not be written: {event.what}; then run `prospend report`"
     if isinstance(event, TokenAgeing):

@@ -1,10 +1,20 @@
-"""What a run tells while it is under way, for progress displays and for notices to a person."""
+"""What a run tells while it is under way: for progress displays, notices to a person, and the event log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from pipeline.model.values import ErrorLines, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegan:
+    """The run has its id and holds the lock of its data folder; `version` is this program's."""
+
+    run_id: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +104,37 @@ class ReportFailed:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotLogged:
+    """The event log takes no more lines; the run goes on without. Told once a run."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event of a run that was not killed. Counts are None where it ended too early to know them.
+
+    `checks_not_passed` names them; the four lines are those of the error, None without one.
+    """
+
+    outcome: Outcome
+    exit_code: int
+    seconds: float
+    calls_planned: int | None = None
+    calls_used: int | None = None
+    rows: int | None = None
+    new: int | None = None
+    changed: int | None = None
+    deleted: int | None = None
+    quarantined: int | None = None
+    checks_not_passed: tuple[str, ...] = ()
+    error: ErrorLines | None = None
+
+
 Event = (
-    PageRead
+    RunBegan
+    | PageRead
     | ReadingPlanned
     | StageBegan
     | EarlierRunUnfinished
@@ -106,5 +145,7 @@ Event = (
     | NotTold
     | ReportFailed
     | RunPublished
+    | NotLogged
+    | RunEnded
 )
 Observe = Callable[[Event], None]

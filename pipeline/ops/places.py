@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.settings import Settings
 
 # Everything in these is the program's.
-OWN_FOLDERS: Final = ("snapshots", "runs", "warehouse", "reports", "staging", "state", "parquet-runs")
+OWN_FOLDERS: Final = ("snapshots", "runs", "warehouse", "reports", "staging", "state", "logs", "parquet-runs")
 
 
 def refuse_shared(settings: Settings) -> None:

@@ -102,6 +102,7 @@ class Storage:
     keep_generations: Annotated[int, msgspec.Meta(ge=3, le=10_000)] = 7
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
     max_kept_gb: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 20.0
+    keep_log_days: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 30
 
     @property
     def max_kept_bytes(self) -> int:

@@ -19,7 +19,7 @@ LAYERS = (
     ("door",),
     ("nightly",),
     ("night",),
-    ("account", "earlier", "upkeep", "forecast", "examining", "reports", "telling"),
+    ("account", "earlier", "upkeep", "forecast", "examining", "reports", "telling", "watching"),
     ("session", "extract", "snapshot", "warehouse", "report", "ops", "sandbox"),
     ("auth", "retry", "budget", "planning", "readings", "paginate", "stretches", "decode", "checks", "fills"),
     ("totals", "marts"),

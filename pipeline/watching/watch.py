@@ -1,0 +1,86 @@
+"""Hears everything of a run from before its first stage to after its last, and hands it to who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.errors import EXIT_PUBLISHED, PipelineError, exit_code_of
+from pipeline.model import ErrorLines, Event, Observe, RunEnded, RunPublished, RunReport, World
+from pipeline.ops import event_log
+from pipeline.settings import Settings
+
+
+@dataclass(slots=True)
+class Watch:
+    """One run's. `observe` is who else hears of it, and of what could not be written."""
+
+    settings: Settings
+    world: World
+    observe: Observe
+    _log: event_log.EventLog = field(init=False)
+    _began_s: float = field(init=False)
+    _report: RunReport | None = field(default=None, init=False)
+    _is_published: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._began_s = self.world.monotonic()
+        self._log = event_log.EventLog(self.settings.storage.data_dir, self.settings.site.name, self.world.clock)
+
+    def heard(self, event: Event) -> None:
+        """Something happened."""
+        if isinstance(event, RunPublished):
+            self._is_published = True
+        self.observe(event)
+        not_logged = self._log.take(event)
+        if not_logged is not None:
+            self.observe(not_logged)
+
+    def reported(self, on_report: Callable[[RunReport], None]) -> Callable[[RunReport], None]:
+        """The same receiver of the run's report, which is heard of here, too."""
+
+        def told(report: RunReport) -> None:
+            self._report = report
+            on_report(report)
+
+        return told
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """The run is over; `error` is what leaves it."""
+        seconds = max(self.world.monotonic() - self._began_s, 0.0)
+        self.heard(ended_as(self._report, error, seconds, is_published=self._is_published))
+        self._log.close()
+        event_log.forget_old(self.settings.storage.data_dir, self.settings.storage.keep_log_days)
+
+
+def ended_as(report: RunReport | None, error: BaseException | None, seconds: float, *, is_published: bool) -> RunEnded:
+    """How a run ended: by its report, if it came to one, and by what left it."""
+    exit_code = EXIT_PUBLISHED if error is None else exit_code_of(error)
+    seconds = round(seconds, 3)
+    if report is None:
+        lines = _lines(error) if isinstance(error, PipelineError) else None
+        return RunEnded("published" if is_published else "failed", exit_code, seconds, error=lines)
+
+    def of_all(count: str) -> int | None:
+        counts = [getattr(one, count) for one in report.resources]
+        return sum(one or 0 for one in counts) if any(one is not None for one in counts) else None
+
+    return RunEnded(
+        report.outcome,
+        exit_code,
+        seconds,
+        calls_planned=report.calls_planned,
+        calls_used=report.calls_used,
+        rows=of_all("rows"),
+        new=of_all("new"),
+        changed=of_all("changed"),
+        deleted=of_all("deleted"),
+        quarantined=of_all("quarantined"),
+        checks_not_passed=tuple(one.name for one in report.checks if not one.passed),
+        error=report.error,
+    )
+
+
+def _lines(error: PipelineError) -> ErrorLines:
+    what, where, state, do = (text for _, text in error.lines())
+    return ErrorLines(what, where, state, do)
