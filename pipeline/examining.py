@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -37,14 +37,13 @@ from pipeline.ops.ledger import folder_of, used_now
 from pipeline.ops.lock import holder_of
 from pipeline.ops.notify import NotSent, address
 from pipeline.ops.places import OWN_FOLDERS, refuse_shared
-from pipeline.ops.runs import pointer_of
+from pipeline.ops.runs import MISSED_AFTER, pointer_of
 from pipeline.ops.surroundings import ignored
 from pipeline.ops.token_source import find_token, place_of
 from pipeline.resources import read_catalogue
 from pipeline.settings import Settings
 
 Kind = Literal["fine", "note", "wrong"]
-NIGHTLY_AGE: Final = timedelta(hours=36)  # a nightly run was missed
 _LEAST_FREE_BYTES: Final = 10**9
 _LEAST_OPEN_FILES: Final = 512
 _READERS: Final = "DuckDB 1.2 or later reads it; tested are 1.4 and 2.0"
@@ -243,7 +242,7 @@ def _data(patient: Patient) -> Iterator[Finding]:
     age = patient.now - info.data_as_at
     hours = int(age.total_seconds() // 3600)
     told = f"run {info.run_id}, {hours} hours old; {_READERS}, this is {info.duckdb_version}"
-    if age > NIGHTLY_AGE:
+    if age > MISSED_AFTER:
         yield Finding("data", "note", told, "a night was missed: `prospend status` tells how the last runs ended")
     else:
         yield Finding("data", "fine", told)

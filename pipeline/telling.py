@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,12 +29,11 @@ from pipeline.errors import (
 )
 from pipeline.model import CheckResult, EarlierRunUnfinished, Event, NotTold, RunPublished, RunReport, TokenAgeing
 from pipeline.ops.notify import TIMEOUT_S, Message, NotSent, Way, address, ping, send, trusting
-from pipeline.ops.runs import pointer_of, started_at_of
+from pipeline.ops.runs import MISSED_AFTER, pointer_of, started_at_of
 from pipeline.settings import Settings
 
 # Checks that are told of because somebody may want to change the catalogue or the settings.
 _DECISIONS: Final = ("fields_known", "types_as_declared", "values_as_documented", "fields_sent_in_changes")
-_MISSED_AFTER: Final = timedelta(hours=36)
 _MOST_UNSENT: Final = 20
 
 
@@ -227,7 +226,7 @@ def after_publication(
     after a rollback readers have an older night, though none was missed.
     """
     run_id, messages = report.run_id, []
-    missed = published_at is not None and report.started_at - published_at > _MISSED_AFTER
+    missed = published_at is not None and report.started_at - published_at > MISSED_AFTER
     if told.failing:
         body = f"run {run_id} has published; the data before was of {_shown(data_as_at)}"
         messages.append(Message("recovery", site, f"{site}: data is new again", body, run_id, EXIT_PUBLISHED))

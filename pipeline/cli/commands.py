@@ -155,7 +155,7 @@ def query(
         print_query(data_folder(config, data), sql, form or ("json" if as_json else "table"), output)
 
 
-@click.command(short_help="Last runs, age of the data, token days left.")
+@click.command(short_help="Age of the data, last runs, token, calls, disk.")
 @click.option("--last", type=click.IntRange(1, 1000), default=10, show_default=True, help="Runs to show.")
 @shared
 def status(
@@ -166,15 +166,18 @@ def status(
     quiet: bool,  # noqa: ARG001
     debug: bool,  # noqa: ARG001
 ) -> None:
-    """Show what readers have and how the last runs went.
+    """Show what readers have and how old it is, how the last runs went, and what is left of token, calls and disk.
 
     \b
     Examples:
       prospend status
       prospend status --data data/demo
       prospend status --json
+
+    Data is STALE when no run has published for 36 hours. Colours are left out where NO_COLOR is set, and wherever the
+    output is no terminal; the words say the same.
     """
-    from pipeline.cli.results import print_status, status_document
+    from pipeline.cli.health import print_status, status_document
 
     document = status_document(config, data, last)
     with until_the_reader_leaves():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+
+import click
 
 
 def visible(text: str) -> str:
@@ -26,3 +29,14 @@ def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequen
         return "  ".join(padded).rstrip()
 
     return "\n".join([line(header), line(["─" * width for width in widths]), *(line(row) for row in cells)])
+
+
+def tinted(line: str, colour: str | None, *, bold: bool = False) -> str:
+    """A line in a colour; the words must say the same, for `say` may leave it out."""
+    return click.style(line, fg=colour, bold=bold) if colour else line
+
+
+def say(text: str) -> None:
+    """Print; colours reach terminals alone, and none whose owner asked for none (NO_COLOR, no-color.org)."""
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    click.echo(text, color=False if is_plain else None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -55,15 +56,32 @@ def run_lock(
 
 
 def holder_of(data_dir: Path) -> str | None:
-    """Which run holds the lock, None if none does; asked of the kernel, without touching the lock."""
-    path = data_dir / "state" / "run.lock"
+    """Which run holds the lock, in words; None if none does."""
+    return _described(_holder_file(data_dir), lambda _: None) if _is_held(data_dir) else None
+
+
+def holder(data_dir: Path) -> dict[str, Any] | None:
+    """Run id (or command), pid and start of whoever holds the lock, as far as it has said so; None if nobody does."""
+    if not _is_held(data_dir):
+        return None
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        facts = json.loads(_holder_file(data_dir).read_text("utf-8"))
+        return {key: facts[key] for key in ("run_id", "pid", "started_at")}
+    return {"run_id": None, "pid": None, "started_at": None}
+
+
+def _is_held(data_dir: Path) -> bool:
+    """Asked of the kernel, without touching the lock."""
     try:
-        inode = path.stat().st_ino
+        inode = (data_dir / "state" / "run.lock").stat().st_ino
         held = [line.split() for line in Path("/proc/locks").read_text("ascii").splitlines()]
     except OSError:
-        return None
-    is_held = any(line[1] == "FLOCK" and line[-3].split(":")[-1] == str(inode) for line in held)
-    return _described(path.with_name("run.json"), lambda _: None) if is_held else None
+        return False
+    return any(line[1] == "FLOCK" and line[-3].split(":")[-1] == str(inode) for line in held)
+
+
+def _holder_file(data_dir: Path) -> Path:
+    return data_dir / "state" / "run.json"
 
 
 def _no_locks(data_dir: Path, error: OSError) -> LocalAccess:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from pipeline.errors import EXIT_PUBLISHED, LocalResource, PipelineError
 from pipeline.model import Clock, ErrorLines, RunReport
@@ -13,6 +14,7 @@ from pipeline.model import Clock, ErrorLines, RunReport
 _STAMP = "%Y%m%dT%H%M%SZ"
 _STAMP_LENGTH = len("20261123T020000Z")
 _KILLED = 128 + 9
+MISSED_AFTER: Final = timedelta(hours=36)  # data of a nightly run that is older missed a night
 
 
 def pointer_of(data_dir: Path) -> Path:

@@ -22,6 +22,7 @@ from pipeline.warehouse.building import build, discard, finish, sweep
 from pipeline.warehouse.content import content_hash, refuse_damage
 from pipeline.warehouse.counting import Counted, count
 from pipeline.warehouse.figures import earlier_figures
+from pipeline.warehouse.freshness import Freshness, freshness
 from pipeline.warehouse.layout import fits
 from pipeline.warehouse.publishing import (
     announced,
@@ -42,6 +43,7 @@ __all__ = [
     "Changes",
     "Counted",
     "DuckDB",
+    "Freshness",
     "Generation",
     "Parts",
     "RunFacts",
@@ -65,6 +67,7 @@ __all__ = [
     "finish",
     "finish_switch",
     "fits",
+    "freshness",
     "generations",
     "has_marts",
     "keys_with",

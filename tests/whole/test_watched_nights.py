@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sandbox_site import TOKEN_VARIABLE, site_of
@@ -12,8 +18,10 @@ import pipeline
 from pipeline import nightly
 from pipeline.errors import PipelineError
 from pipeline.model import NotLogged
+from pipeline.ops.lock import run_lock
 from pipeline.sandbox import SandboxSettings, in_thread
 from pipeline.settings import Settings
+from pipeline.watching import health_of
 
 
 class Nights:
@@ -75,6 +83,66 @@ def test_the_log_holds_no_value_of_a_record(nights):
     words = {word for row in people for word in row if word is not None and len(word) > 3}
     assert len(words) > 20
     assert [word for word in words if word in text] == []
+
+
+def test_status_tells_of_both_nights_of_what_is_late_and_of_the_disk(nights):
+    """Two days on, its document says what is stale and why, and how much is left."""
+    two_days_on = nights.published.started_at + timedelta(hours=48)
+    site = replace(nights.site, checks=replace(nights.site.checks, max_data_age="1s"))
+    found = health_of(nights.data_dir, site, two_days_on, last=5, token=None)
+    assert [run["outcome"] for run in found["runs"]] == ["failed", "published"]
+    assert (found["is_stale"], found["age_hours"], found["running"]) == (True, 48.0, None)
+    assert {one.name: one.rows for one in nights.published.resources} == {
+        name: one["rows"] for name, one in found["resources"].items()
+    }
+    assert {name for name, one in found["resources"].items() if one["is_change_late"]} == {"claim", "invoice"}
+    assert all(one["is_read_late"] for one in found["resources"].values())
+    disk = found["disk"]
+    assert disk["sizes"]["warehouse"] == found["generations"][0]["size_bytes"]
+    assert disk["sizes"]["logs"] > 0
+    assert sum(disk["sizes"].values()) == disk["total_bytes"]
+    assert disk["free_bytes"] > 0
+
+
+def test_status_is_as_plain_on_a_terminal_as_its_owner_wants_it(nights, prospend):
+    """The words are the same with colours and without: on a terminal, with NO_COLOR, and in a file."""
+    plain = prospend("status", "--data", nights.data_dir).out
+    shown = {name: on_a_terminal("status", "--data", nights.data_dir, **environ) for name, environ in TERMINALS.items()}
+    assert f"the last run ended with exit code {nights.error.exit_code}" in plain
+    assert "no target" in plain
+    assert "\x1b[31m" in shown["colours"]
+    assert "\x1b" not in shown["none wanted"] + shown["a dumb one"] + plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown["colours"]) == shown["none wanted"] == shown["a dumb one"]
+
+
+def test_a_run_that_is_under_way_is_told(nights, prospend):
+    """By whoever holds the lock."""
+    with run_lock(nights.data_dir, "20991127T000000Z", nights.published.started_at):
+        told = prospend("status", "--data", nights.data_dir).out
+    assert f"under way: 20991127T000000Z, pid {os.getpid()}" in told
+    assert "under way" not in prospend("status", "--data", nights.data_dir).out
+
+
+TERMINALS = {
+    "colours": {"TERM": "xterm"},
+    "none wanted": {"TERM": "xterm", "NO_COLOR": "1"},
+    "a dumb one": {"TERM": "dumb"},
+}
+
+
+def on_a_terminal(*arguments: object, **environ: str) -> str:
+    """What a command prints to a terminal; the figures that move are left out."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=theirs, stdin=theirs, env={"PATH": os.environ["PATH"], **environ}) as process:
+        os.close(theirs)
+        told = b""
+        with suppress(OSError):  # the terminal's other end is closed
+            while some := os.read(ours, 65536):
+                told += some
+    os.close(ours)
+    assert process.returncode == 0
+    return re.sub(r"[\d.,]+ (hours|h|d|days|MB|GB|TB)\b", "#", told.decode())
 
 
 def test_a_log_without_a_place_fails_no_night(site, sandbox):
