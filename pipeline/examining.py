@@ -208,6 +208,17 @@ def _room(patient: Patient) -> Iterator[Finding]:
         yield Finding("disk", "fine", told)
 
 
+def _metrics(patient: Patient) -> Iterator[Finding]:
+    path = patient.settings.watch.prometheus_file
+    if path is None:
+        return
+    if path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK):
+        yield Finding("metrics", "fine", f"{path} is written after each run")
+    else:
+        remedy = "make that folder, and this user its owner or group; or correct watch.prometheus_file"
+        yield Finding("metrics", "note", f"this user cannot write to {path.parent}; runs go on without", remedy)
+
+
 def _lock(patient: Patient) -> Iterator[Finding]:
     holder = holder_of(patient.settings.storage.data_dir)
     if holder is not None:
@@ -295,6 +306,7 @@ _EXAMINATIONS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], .
     ("surroundings", _surroundings),
     ("folder", _folder),
     ("disk", _room),
+    ("metrics", _metrics),
     ("lock", _lock),
     ("token", _token),
     ("source", _source),

@@ -15,6 +15,7 @@ from pipeline.model import (
     EarlierRunUnfinished,
     ErasureEnded,
     Event,
+    NotExported,
     NotLogged,
     NotTold,
     Observe,
@@ -38,9 +39,11 @@ Notice = (
     | ErasureEnded
     | NotTold
     | NotLogged
+    | NotExported
     | ReportFailed
 )
 _Silent = RunBegan | RunPublished | RunEnded  # the result says it, or nobody needs it
+_NOT_DONE = {NotTold: "not told", NotLogged: "not logged", NotExported: "not exported"}
 _LINE_EVERY_S = 30.0
 _STAGES = {
     "extract": "reading every list",
@@ -137,7 +140,9 @@ def _live() -> Iterator[Observe]:
 
 def _quietly(event: Event) -> None:
     """Cron mails what is printed: each milestone of the token's age once, a missing report, and what was not told."""
-    if isinstance(event, NotTold | NotLogged | ReportFailed) or (isinstance(event, TokenAgeing) and event.is_new):
+    if isinstance(event, NotTold | NotLogged | NotExported | ReportFailed) or (
+        isinstance(event, TokenAgeing) and event.is_new
+    ):
         _say(_notice(event))
 
 
@@ -149,10 +154,8 @@ def _notice(event: Notice) -> str:
     if isinstance(event, ErasureEnded):
         people = counted(event.people_count, "person", "people")
         return f"an erasure that was cut off is ended: nothing stored tells of {people} any more"
-    if isinstance(event, NotTold):
-        return f"not told: {event.what}"
-    if isinstance(event, NotLogged):
-        return f"not logged: {event.what}"
+    if isinstance(event, NotTold | NotLogged | NotExported):
+        return f"{_NOT_DONE[type(event)]}: {event.what}"
     if isinstance(event, ReportFailed):
         return f"published, but page and workbook could not be written: {event.what}; then run `prospend report`"
     if isinstance(event, TokenAgeing):

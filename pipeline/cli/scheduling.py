@@ -122,6 +122,7 @@ def nightly_of(settings: Settings) -> Nightly:
         deadline_s=settings.api.run_deadline_s,
         credential=settings.token.credential,
         variables=tuple(dict.fromkeys((*filter(None, (settings.token.env,)), *variables))),
+        also_writes=(metrics_file.absolute().parent,) if (metrics_file := settings.watch.prometheus_file) else (),
     )
 
 

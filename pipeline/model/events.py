@@ -112,6 +112,13 @@ class NotLogged:
 
 
 @dataclass(frozen=True, slots=True)
+class NotExported:
+    """Something that monitoring waits for could not be handed over; the run goes on."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The last event of a run that was not killed. Counts are None where it ended too early to know them.
 
@@ -146,6 +153,7 @@ Event = (
     | ReportFailed
     | RunPublished
     | NotLogged
+    | NotExported
     | RunEnded
 )
 Observe = Callable[[Event], None]

@@ -25,6 +25,7 @@ from pipeline.model import (
     EarlierRunUnfinished,
     ErasureEnded,
     Event,
+    NotExported,
     NotLogged,
     NotTold,
     PageRead,
@@ -54,6 +55,7 @@ LEVELS: Final[Mapping[type[Event], Level]] = {
     ReportFailed: "error",
     RunPublished: "info",
     NotLogged: "warning",
+    NotExported: "warning",
     RunEnded: "info",
 }
 _MODE: Final = 0o640

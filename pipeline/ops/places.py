@@ -60,6 +60,7 @@ def _files(settings: Settings) -> list[tuple[str, Path]]:
         ("token.file", settings.token.file),
         ("api.ca_file", settings.api.ca_file),
         ("api.resources", settings.api.resources),
+        ("watch.prometheus_file", settings.watch.prometheus_file),
         ("the settings file", settings.source),
     )
     return [(key, path) for key, path in named if path is not None]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,18 @@ def seconds_of(data_dir: Path, run_id: str) -> float | None:
 
 def recent(data_dir: Path, count: int) -> tuple[Mapping[str, Any], ...]:
     """The records of the last runs, newest first; one that cannot be read is left out."""
-    found: list[Mapping[str, Any]] = []
+    return tuple(islice(newest_first(data_dir), count))
+
+
+def newest_first(data_dir: Path) -> Iterator[Mapping[str, Any]]:
+    """The record of each run, read as it is wanted; one that cannot be read is left out."""
     for path in sorted((data_dir / "runs").glob("*/report.json"), key=_order, reverse=True):
-        if len(found) == count:
-            break
         try:
             document = json.loads(path.read_bytes())
             document.pop("sha256", None)
         except (OSError, ValueError, AttributeError):
             continue
-        found.append(document)
-    return tuple(found)
+        yield document
 
 
 def verify(data_dir: Path) -> Checked:

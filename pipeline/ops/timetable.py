@@ -16,7 +16,8 @@ _BEYOND_DEADLINE_S = 3600
 class Nightly:
     """What is to be run each night, by whom, and when.
 
-    All paths are absolute. `at` is (hour, minute) in `timezone`; `credential` is the name of the systemd credential
+    All paths are absolute; `also_writes` are folders beside the data folder that it may write to, if they are there.
+    `at` is (hour, minute) in `timezone`; `credential` is the name of the systemd credential
     with the token, if the settings say so, and `variables` are those that hold secrets of theirs. `user` is None for a
     unit of the user's own systemd.
     """
@@ -31,6 +32,7 @@ class Nightly:
     user: str | None = None
     credential: str | None = None
     variables: tuple[str, ...] = ()
+    also_writes: tuple[Path, ...] = ()
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -89,7 +91,8 @@ def service_unit(nightly: Nightly) -> str:
         if nightly.variables
         else ""
     )
-    closed = _CLOSED_DOWN.format(data_dir=_quoted(str(nightly.data_dir))) if nightly.user else ""
+    writable = " ".join((_quoted(str(nightly.data_dir)), *(_quoted(f"-{one}") for one in nightly.also_writes)))
+    closed = _CLOSED_DOWN.format(writable=writable) if nightly.user else ""
     return f"""[Unit]
 Description=Nightly run of prospend-pipeline for {_escaped(nightly.site)}
 Wants=network-online.target
@@ -121,7 +124,7 @@ _CLOSED_DOWN = """
 # A token.command that writes to its home, as password managers do, needs ProtectHome=no.
 ProtectHome=read-only
 ProtectSystem=strict
-ReadWritePaths={data_dir}
+ReadWritePaths={writable}
 PrivateTmp=yes
 PrivateDevices=yes
 CapabilityBoundingSet=

@@ -17,6 +17,7 @@ from pipeline.settings.values import (
     Site,
     Storage,
     Token,
+    Watch,
     defaults_of,
     seconds_of,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Site",
     "Storage",
     "Token",
+    "Watch",
     "defaults_of",
     "find_config",
     "load_settings",

@@ -154,6 +154,13 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Who else watches the nights."""
+
+    prometheus_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a run is told. `source` names the file, for messages; None for settings made in code."""
 
@@ -166,6 +173,7 @@ class Settings:
     checks: Checks = field(default_factory=Checks)
     report: Report = field(default_factory=Report)
     notify: Notify = field(default_factory=Notify)
+    watch: Watch = field(default_factory=Watch)
     source: Path | None = field(default=None, compare=False)
 
 
@@ -179,6 +187,7 @@ SECTIONS: dict[str, type] = {
     "checks": Checks,
     "report": Report,
     "notify": Notify,
+    "watch": Watch,
 }
 
 

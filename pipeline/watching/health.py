@@ -40,26 +40,7 @@ def health_of(
     Raises:
         PipelineError: the published file cannot be read.
     """
-    document: dict[str, Any] = {
-        "site": settings.site.name if settings else None,
-        "timezone": settings.site.timezone if settings else "UTC",
-        "looked_at": now.isoformat(timespec="seconds"),
-        "data_as_at": None,
-        "age_hours": None,
-        "max_age_hours": _hours(MISSED_AFTER),
-        "is_stale": None,
-        "warehouse": None,
-        "running": lock.holder(folder),
-        "tables": {},
-        "resources": {},
-        "quarantined": None,
-        "generations": [],
-        "runs": list(records.recent(folder, last)),
-        "erasures_pending": len(pending(erasures(folder))),
-        "token": token,
-        "budget": _budget(settings, now),
-        "disk": _disk(folder, settings),
-    }
+    document = outline_of(folder, settings, now, last=last, token=token)
     pointer = pointer_of(folder)
     with storing(f"status · {folder}"):
         if not pointer.is_symlink():
@@ -82,6 +63,46 @@ def health_of(
         for one in warehouse.generations(folder / "warehouse", pointer)
     ]
     return document
+
+
+def health_after_run(settings: Settings, now: datetime) -> dict[str, Any]:
+    """The same for monitoring, with the token as the newest run that found one knew it.
+
+    A published file that is damaged is the run's to tell: what can be told without it still is.
+    """
+    folder = settings.storage.data_dir
+    token = next((run["token"] for run in records.newest_first(folder) if run.get("token")), None)
+    try:
+        return health_of(folder, settings, now, last=0, token=token)
+    except PipelineError:
+        return outline_of(folder, settings, now, last=0, token=token)
+
+
+def outline_of(
+    folder: Path, settings: Settings | None, now: datetime, *, last: int, token: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The same without the published file: what can be told even if that is damaged."""
+    return {
+        "site": settings.site.name if settings else None,
+        "timezone": settings.site.timezone if settings else "UTC",
+        "looked_at": now.isoformat(timespec="seconds"),
+        "data_as_at": None,
+        "age_hours": None,
+        "max_age_hours": _hours(MISSED_AFTER),
+        "is_stale": None,
+        "warehouse": None,
+        "running": lock.holder(folder),
+        "tables": {},
+        "resources": {},
+        "quarantined": None,
+        "generations": [],
+        "runs": list(records.recent(folder, last)),
+        "last_success_at": _last_success(folder),
+        "erasures_pending": len(pending(erasures(folder))),
+        "token": token,
+        "budget": _budget(settings, now),
+        "disk": _disk(folder, settings),
+    }
 
 
 def resource_of(one: Freshness, now: datetime, target: timedelta | None, documents: Collection[str]) -> dict[str, Any]:
@@ -108,6 +129,12 @@ def resource_of(one: Freshness, now: datetime, target: timedelta | None, documen
         "is_change_late": None if wanted is None or change_age is None else change_age > wanted,
         "quarantined": one.quarantined,
     }
+
+
+def _last_success(folder: Path) -> str | None:
+    """When the newest run that published ended; None of one that was killed before it could say."""
+    published = (run for run in records.newest_first(folder) if run.get("outcome") == "published")
+    return next((run["finished_at"] for run in published), None)
 
 
 def _target(settings: Settings | None) -> tuple[timedelta | None, frozenset[str]]:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.errors import EXIT_PUBLISHED, PipelineError, exit_code_of
-from pipeline.model import ErrorLines, Event, Observe, RunEnded, RunPublished, RunReport, World
+from pipeline.errors import EXIT_PUBLISHED, PipelineError, RunActive, exit_code_of
+from pipeline.model import ErrorLines, Event, NotExported, Observe, RunEnded, RunPublished, RunReport, World
 from pipeline.ops import event_log
 from pipeline.settings import Settings
+from pipeline.watching import prometheus
+from pipeline.watching.health import health_after_run
 
 
 @dataclass(slots=True)
 class Watch:
-    """One run's. `observe` is who else hears of it, and of what could not be written."""
+    """One run's. `observe` is who else hears of it, and of what could not be written; `version` is this program's."""
 
     settings: Settings
     world: World
     observe: Observe
+    version: str
     _log: event_log.EventLog = field(init=False)
     _began_s: float = field(init=False)
     _report: RunReport | None = field(default=None, init=False)
@@ -48,9 +51,26 @@ class Watch:
     def ended(self, error: BaseException | None = None) -> None:
         """The run is over; `error` is what leaves it."""
         seconds = max(self.world.monotonic() - self._began_s, 0.0)
-        self.heard(ended_as(self._report, error, seconds, is_published=self._is_published))
+        ended = ended_as(self._report, error, seconds, is_published=self._is_published)
+        if not isinstance(error, RunActive):  # the other run tells how it ended
+            self._safely("watch.prometheus_file", lambda: self._write_metrics(ended))
+        self.heard(ended)
         self._log.close()
         event_log.forget_old(self.settings.storage.data_dir, self.settings.storage.keep_log_days)
+
+    def _write_metrics(self, ended: RunEnded) -> None:
+        if (path := self.settings.watch.prometheus_file) is not None:
+            now = self.world.clock()
+            health = health_after_run(self.settings, now)
+            prometheus.write(path, prometheus.page_of(health, ended, now, version=self.version))
+
+    def _safely(self, where: str, act: Callable[[], None]) -> None:
+        """It is done, or told why not; no bug in it reaches the run either."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - see above
+            reason = getattr(error, "what", None) or getattr(error, "strerror", None) or type(error).__name__
+            self.heard(NotExported(f"{where}: {reason}"))
 
 
 def ended_as(report: RunReport | None, error: BaseException | None, seconds: float, *, is_published: bool) -> RunEnded:

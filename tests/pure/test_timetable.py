@@ -69,10 +69,12 @@ def test_secrets_come_from_a_file_beside_the_settings():
     assert "EnvironmentFile" not in service_unit(NIGHTLY)
 
 
-def test_units_may_write_the_data_folder_alone():
+def test_units_may_write_the_data_folder_and_what_the_settings_name_alone():
     """The service is closed down; the token comes as a credential where the settings say so."""
     text = service_unit(NIGHTLY)
     assert "ReadWritePaths=/srv/acme/data\n" in text
+    metrics = replace(NIGHTLY, also_writes=(Path("/var/lib/node exporter"),))
+    assert 'ReadWritePaths=/srv/acme/data "-/var/lib/node exporter"\n' in service_unit(metrics)
     for line in ("ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "User=finance"):
         assert f"{line}\n" in text
     assert "LoadCredential=prospend-token\n" in service_unit(replace(NIGHTLY, credential="prospend-token"))

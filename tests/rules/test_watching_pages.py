@@ -9,6 +9,7 @@ from typing import get_args
 
 from pipeline.model import Event, NotLogged, PageRead
 from pipeline.ops.event_log import LEVELS, name_of
+from pipeline.watching.prometheus import METRICS
 
 ROOT = Path(__file__).parents[2]
 KINDS = get_args(Event)
@@ -29,6 +30,12 @@ def test_every_event_stands_in_the_page_of_the_log_with_its_level_and_fields():
         assert level.startswith(LEVELS[kind])
         if kind is not PageRead:  # which is summed
             assert set(re.findall(r"`(\w+)`", fields)) >= {one.name for one in dataclasses.fields(kind)}, kind
+
+
+def test_every_metric_stands_in_the_page_of_watching():
+    """Under its full name, and no metric that there is not."""
+    told = {name.removeprefix("prospend_") for name in rows_of("watching.md") if name.startswith("prospend_")}
+    assert told == set(METRICS)
 
 
 def test_every_event_has_a_level():

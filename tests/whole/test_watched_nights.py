@@ -12,24 +12,40 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from sandbox_site import TOKEN_VARIABLE, site_of
 
 import pipeline
 from pipeline import nightly
 from pipeline.errors import PipelineError
-from pipeline.model import NotLogged
+from pipeline.model import NotExported, NotLogged
 from pipeline.ops.lock import run_lock
 from pipeline.sandbox import SandboxSettings, in_thread
-from pipeline.settings import Settings
+from pipeline.settings import Settings, Watch
 from pipeline.watching import health_of
+
+
+def samples_of(text: str) -> dict[tuple[str, ...], float]:
+    """Every sample of a metrics file by name and labels but the site's."""
+    return {
+        (
+            one.name.removeprefix("prospend_"),
+            *(value for name, value in one.labels.items() if name != "site"),
+        ): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
 
 
 class Nights:
     """A night that published, and the one after it, which failed."""
 
     def __init__(self, site: Settings, token: str):
-        self.site, self.data_dir = site, site.storage.data_dir
+        self.data_dir = site.storage.data_dir
+        self.metrics_file = self.data_dir.with_name("prospend.prom")
+        self.site = site = replace(site, watch=Watch(prometheus_file=self.metrics_file))
         self.published = nightly.run(site, environ={TOKEN_VARIABLE: token})
+        self.metrics = samples_of(self.metrics_file.read_text())
         elsewhere = replace(site, site=replace(site.site, version="v9"))
         with pytest.raises(PipelineError) as failed:
             nightly.run(elsewhere, environ={TOKEN_VARIABLE: token})
@@ -145,10 +161,38 @@ def on_a_terminal(*arguments: object, **environ: str) -> str:
     return re.sub(r"[\d.,]+ (hours|h|d|days|MB|GB|TB)\b", "#", told.decode())
 
 
-def test_a_log_without_a_place_fails_no_night(site, sandbox):
-    """It is told once, and the night is published."""
+def test_metrics_of_a_night_that_published(nights):
+    """What the report and the warehouse say, whole, and readable for the exporter's user."""
+    found, report = nights.metrics, nights.published
+    assert (found["last_run_outcome", "published"], found["last_run_exit_code",]) == (1, 0)
+    assert found["data_timestamp_seconds",] == report.started_at.timestamp()
+    assert found["last_success_timestamp_seconds",] == report.finished_at.timestamp()
+    assert {name: found["resource_rows", name] for name in (one.name for one in report.resources)} == {
+        one.name: one.rows for one in report.resources
+    }
+    assert found["last_run_calls",] == found["calls_used", "month"] == report.calls_used
+    assert found["token_expiry_timestamp_seconds",] == report.token.expires_at.timestamp()
+    assert found["disk_bytes", "snapshots"] > 0
+    assert nights.metrics_file.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in nights.metrics_file.parent.iterdir() if "prom" in path.name] == ["prospend.prom"]
+
+
+def test_metrics_of_a_night_that_failed(nights):
+    """How it failed is told, and the data of the night before grows old beside it."""
+    found = samples_of(nights.metrics_file.read_text())
+    assert (found["last_run_outcome", "failed"], found["last_run_exit_code",]) == (1, nights.error.exit_code)
+    assert found["last_run_ended_timestamp_seconds",] > nights.published.finished_at.timestamp()
+    kept = ("data_timestamp_seconds", "last_success_timestamp_seconds", "token_expiry_timestamp_seconds")
+    assert {name: found[name,] for name in kept} == {name: nights.metrics[name,] for name in kept}
+
+
+def test_neither_a_log_nor_metrics_without_a_place_fail_a_night(site, sandbox):
+    """Each is told once, and the night is published."""
     site.storage.data_dir.mkdir()
     (site.storage.data_dir / "logs").write_text("in the way")
+    site = replace(site, watch=Watch(prometheus_file=site.storage.data_dir / "nowhere" / "x.prom"))
     events = []
     assert nightly.run(site, observe=events.append).outcome == "published"
-    assert len([one for one in events if isinstance(one, NotLogged)]) == 1
+    told = [one for one in events if isinstance(one, NotLogged | NotExported)]
+    assert [type(one) for one in told] == [NotLogged, NotExported]
+    assert told[1].what.startswith("watch.prometheus_file: ")
