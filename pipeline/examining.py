@@ -32,7 +32,7 @@ from pipeline.errors import (
     RunActive,
     StoredDataDamaged,
 )
-from pipeline.ops import records
+from pipeline.ops import otel, records
 from pipeline.ops.ledger import folder_of, used_now
 from pipeline.ops.lock import holder_of
 from pipeline.ops.notify import NotSent, address
@@ -219,6 +219,20 @@ def _metrics(patient: Patient) -> Iterator[Finding]:
         yield Finding("metrics", "note", f"this user cannot write to {path.parent}; runs go on without", remedy)
 
 
+def _traces(patient: Patient) -> Iterator[Finding]:
+    names = [name for name in patient.environ if name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT")]
+    if not names:
+        return
+    if not otel.endpoints(patient.environ):
+        told = f"{names[0]} is set, and other OTEL_ variables leave nothing to send; http/protobuf alone is spoken"
+        yield Finding("traces", "note", told)
+    elif not otel.is_installed():
+        remedy = "pip install 'prospend-pipeline[otel]', or leave it"
+        yield Finding("traces", "note", f"{names[0]} is set, and nothing is sent: the extra is missing", remedy)
+    else:
+        yield Finding("traces", "fine", f"a trace and metrics of each run go where {names[0]} says")
+
+
 def _lock(patient: Patient) -> Iterator[Finding]:
     holder = holder_of(patient.settings.storage.data_dir)
     if holder is not None:
@@ -307,6 +321,7 @@ _EXAMINATIONS: Final[tuple[tuple[str, Callable[[Patient], Iterator[Finding]]], .
     ("folder", _folder),
     ("disk", _room),
     ("metrics", _metrics),
+    ("traces", _traces),
     ("lock", _lock),
     ("token", _token),
     ("source", _source),

@@ -122,7 +122,7 @@ def run(
     world = world or real_world()
     environ = Surroundings(os.environ if environ is None else environ)
     is_attended = sys.stdin is not None and sys.stdin.isatty()
-    watch = Watch(settings, world, observe, program_version())
+    watch = Watch(settings, environ, world, observe, program_version())
     teller = Teller(settings, environ, watch.heard, is_attended=is_attended)
     try:
         with lean(), runs.state_told(runs.pointer_of(settings.storage.data_dir), world.clock):

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from pipeline.errors import EXIT_PUBLISHED, PipelineError, RunActive, exit_code_of
-from pipeline.model import ErrorLines, Event, NotExported, Observe, RunEnded, RunPublished, RunReport, World
-from pipeline.ops import event_log
+from pipeline.model import (
+    ErrorLines,
+    Event,
+    NotExported,
+    Observe,
+    RunBegan,
+    RunEnded,
+    RunPublished,
+    RunReport,
+    StageBegan,
+    World,
+)
+from pipeline.ops import event_log, otel
 from pipeline.settings import Settings
 from pipeline.watching import prometheus
 from pipeline.watching.health import health_after_run
+
+_OTEL: Final = "OpenTelemetry"
+_AT_MOST_S: Final = 10.0
+_WHEN_STOPPED_S: Final = 1.0  # a run that is terminated ends within 5 s
 
 
 @dataclass(slots=True)
@@ -18,20 +35,28 @@ class Watch:
     """One run's. `observe` is who else hears of it, and of what could not be written; `version` is this program's."""
 
     settings: Settings
+    environ: Mapping[str, str]
     world: World
     observe: Observe
     version: str
     _log: event_log.EventLog = field(init=False)
+    _began_at: datetime = field(init=False)
     _began_s: float = field(init=False)
+    _run_id: str | None = field(default=None, init=False)
+    _stages: list[tuple[str, datetime]] = field(default_factory=list, init=False)
     _report: RunReport | None = field(default=None, init=False)
     _is_published: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._began_s = self.world.monotonic()
+        self._began_at, self._began_s = self.world.clock(), self.world.monotonic()
         self._log = event_log.EventLog(self.settings.storage.data_dir, self.settings.site.name, self.world.clock)
 
     def heard(self, event: Event) -> None:
         """Something happened."""
+        if isinstance(event, RunBegan):
+            self._run_id = event.run_id
+        if isinstance(event, StageBegan):
+            self._stages.append((event.stage, self.world.clock()))
         if isinstance(event, RunPublished):
             self._is_published = True
         self.observe(event)
@@ -54,6 +79,8 @@ class Watch:
         ended = ended_as(self._report, error, seconds, is_published=self._is_published)
         if not isinstance(error, RunActive):  # the other run tells how it ended
             self._safely("watch.prometheus_file", lambda: self._write_metrics(ended))
+            is_stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+            self._safely(_OTEL, lambda: self._send_trace(ended, within_s=_WHEN_STOPPED_S if is_stopped else _AT_MOST_S))
         self.heard(ended)
         self._log.close()
         event_log.forget_old(self.settings.storage.data_dir, self.settings.storage.keep_log_days)
@@ -63,6 +90,19 @@ class Watch:
             now = self.world.clock()
             health = health_after_run(self.settings, now)
             prometheus.write(path, prometheus.page_of(health, ended, now, version=self.version))
+
+    def _send_trace(self, ended: RunEnded, *, within_s: float) -> None:
+        course = otel.Course(
+            self.settings.site.name,
+            self.version,
+            self._run_id,
+            self._began_at,
+            self.world.clock(),
+            self._stages,
+            ended,
+        )
+        for problem in otel.export(course, self.environ, within_s=within_s):
+            self.heard(NotExported(f"{_OTEL}: {problem}"))
 
     def _safely(self, where: str, act: Callable[[], None]) -> None:
         """It is done, or told why not; no bug in it reaches the run either."""

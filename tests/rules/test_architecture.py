@@ -35,6 +35,7 @@ OWNERS = {
     "rich": {"cli"},
     "cryptography": {"sandbox"},
     "filelock": {"ops", "sandbox"},
+    "opentelemetry": {"ops"},
     "xlsxwriter": {"report.workbook"},
 }
 COMPUTING = (

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from collecting import Collector
 from prometheus_client.parser import text_string_to_metric_families
 from sandbox_site import TOKEN_VARIABLE, site_of
 
@@ -47,8 +48,10 @@ class Nights:
         self.published = nightly.run(site, environ={TOKEN_VARIABLE: token})
         self.metrics = samples_of(self.metrics_file.read_text())
         elsewhere = replace(site, site=replace(site.site, version="v9"))
+        self.collector = Collector()
         with pytest.raises(PipelineError) as failed:
-            nightly.run(elsewhere, environ={TOKEN_VARIABLE: token})
+            nightly.run(elsewhere, environ={TOKEN_VARIABLE: token, "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url})
+        self.collector.close()
         self.error = failed.value
 
     def lines(self) -> list[dict]:
@@ -186,13 +189,24 @@ def test_metrics_of_a_night_that_failed(nights):
     assert {name: found[name,] for name in kept} == {name: nights.metrics[name,] for name in kept}
 
 
-def test_neither_a_log_nor_metrics_without_a_place_fail_a_night(site, sandbox):
+def test_a_trace_of_a_night_that_failed(nights):
+    """Sent where the environment says: the run, and the stage in which it failed."""
+    _, spans = nights.collector.spans
+    assert set(spans) == {"run", "extract"}
+    assert spans["extract"].parent_span_id == spans["run"].span_id
+    assert all(span.status.code == 2 for span in spans.values())
+    assert nights.collector.points["prospend.run.exit_code", "failed"] == nights.error.exit_code
+
+
+def test_a_night_fails_neither_for_a_log_nor_for_metrics_nor_for_a_collector(site, sandbox, monkeypatch):
     """Each is told once, and the night is published."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     site.storage.data_dir.mkdir()
     (site.storage.data_dir / "logs").write_text("in the way")
     site = replace(site, watch=Watch(prometheus_file=site.storage.data_dir / "nowhere" / "x.prom"))
-    events = []
-    assert nightly.run(site, observe=events.append).outcome == "published"
+    events, environ = [], {TOKEN_VARIABLE: sandbox.token, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:1/secret"}
+    assert nightly.run(site, observe=events.append, environ=environ).outcome == "published"
     told = [one for one in events if isinstance(one, NotLogged | NotExported)]
-    assert [type(one) for one in told] == [NotLogged, NotExported]
+    assert [type(one) for one in told] == [NotLogged, NotExported, NotExported, NotExported]
     assert told[1].what.startswith("watch.prometheus_file: ")
+    assert told[2].what == "OpenTelemetry: traces: the collector did not take them"
