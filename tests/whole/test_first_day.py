@@ -199,9 +199,16 @@ def test_doctor_names_each_thing_that_is_wrong_with_its_remedy(prospend, sandbox
     (site_file.with_name("token")).chmod(0o644)
     data_dir = load_settings(site_file, environ={}).storage.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
+    with site_file.open("a") as file:
+        file.write(f'[watch]\nprometheus_file = "{tmp_path / "nowhere" / "x.prom"}"\n')
+    grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
     with run_lock(data_dir, "20260101T000000Z", datetime(2026, 1, 1, tzinfo=UTC)):
-        done = prospend("doctor", "--config", site_file, "--offline", "--json")
-    wrong = {one["name"]: one for one in json.loads(done.out)["findings"] if one["kind"] == "wrong"}
+        done = prospend("doctor", "--config", site_file, "--offline", "--json", **grpc)
+    found = json.loads(done.out)["findings"]
+    told = {one["name"]: one["told"] for one in found if one["kind"] == "note"}
+    assert str(tmp_path / "nowhere") in told["metrics"]
+    assert "http/protobuf alone" in told["traces"]
+    wrong = {one["name"]: one for one in found if one["kind"] == "wrong"}
     assert wrong["lock"]["exit_code"] == 50
     assert "20260101T000000Z" in wrong["lock"]["told"]
     assert wrong["token"]["exit_code"] == 11
