@@ -174,7 +174,7 @@ def status(
       prospend status --data data/demo
       prospend status --json
 
-    Data is STALE when no run has published for 36 hours. Colours are left out where NO_COLOR is set, and wherever the
+    Data is STALE when it is older than 36 hours. Colours are left out where NO_COLOR is set, and wherever the
     output is no terminal; the words say the same.
     """
     from pipeline.cli.health import print_status, status_document

@@ -80,7 +80,7 @@ def _data(document: Mapping[str, Any]) -> Iterator[str]:
         told = f"{name}: data as at {as_at:%Y-%m-%d %H:%M %Z}, {document['age_hours']:.1f} hours old"
         yield tinted(told, _BAD if document["is_stale"] else _GOOD)
         if document["is_stale"]:
-            told = f"STALE: no run has published for {_age(document['age_hours'])}, where one should each night"
+            told = f"STALE: the data is {_age(document['age_hours'])} old, where each night should bring new"
             yield tinted(told, _BAD, bold=True)
         yield f"warehouse: {document['warehouse']} ({rows:,} rows in {len(document['tables'])} tables)"
     if failed is not None:

@@ -18,6 +18,7 @@ from sandbox_site import TOKEN_VARIABLE, site_of
 
 import pipeline
 from pipeline import nightly
+from pipeline.cli.health import print_status
 from pipeline.errors import PipelineError
 from pipeline.model import NotExported, NotLogged
 from pipeline.ops.lock import run_lock
@@ -104,7 +105,7 @@ def test_the_log_holds_no_value_of_a_record(nights):
     assert [word for word in words if word in text] == []
 
 
-def test_status_tells_of_both_nights_of_what_is_late_and_of_the_disk(nights):
+def test_status_tells_of_both_nights_of_what_is_late_and_of_the_disk(nights, capsys):
     """Two days on, its document says what is stale and why, and how much is left."""
     two_days_on = nights.published.started_at + timedelta(hours=48)
     site = replace(nights.site, checks=replace(nights.site.checks, max_data_age="1s"))
@@ -116,6 +117,8 @@ def test_status_tells_of_both_nights_of_what_is_late_and_of_the_disk(nights):
     }
     assert {name for name, one in found["resources"].items() if one["is_change_late"]} == {"claim", "invoice"}
     assert all(one["is_read_late"] for one in found["resources"].values())
+    print_status(found)
+    assert "\nSTALE: the data is 2.0 d old, where each night should bring new\n" in capsys.readouterr().out
     disk = found["disk"]
     assert disk["sizes"]["warehouse"] == found["generations"][0]["size_bytes"]
     assert disk["sizes"]["logs"] > 0
