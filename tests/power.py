@@ -18,8 +18,8 @@ _WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile", "co
 _CHANGES = (*_WRITES, "ftruncate", "truncate", "fallocate")
 _NAMES = ("openat", "open", "mkdir", "mkdirat", "symlink", "symlinkat", "link", "linkat", "unlink", "unlinkat", "rmdir")
 _SYNCS = ("fsync", "fdatasync")
-# What a run may lose without harm: scratch, the lock's holder, the ledger's newest lines, a name that was removed.
-_MAY_BE_LOST = ("staging", "state")
+# What a run may lose without harm: scratch, the lock's holder, the newest lines of ledger and log, a name that was removed.
+_MAY_BE_LOST = ("staging", "state", "logs")
 
 
 @dataclass
