@@ -46,9 +46,21 @@ def folder_for_a_file(scene: Scene) -> None:
     scene.token_file.mkdir(mode=0o700)
 
 
-def saying(**claims: object):
-    """A token that says this of itself, signed by somebody else: what it says may be read, the source refuses it."""
-    return lambda scene: scene.give_token(jwt.encode({"sub": "x", **claims}, OTHER_SIGNING_KEY, algorithm="HS256"))
+def saying(*, unit_s: float = 1, **told: object):
+    """A token that says this of itself, signed by somebody else: what it says may be read, the source refuses it.
+
+    A `timedelta` is counted from the moment at which the token is given.
+    """
+
+    def spoil(scene: Scene) -> None:
+        now = datetime.now(UTC)
+        claims = {
+            name: int((now + one).timestamp() / unit_s) if isinstance(one, timedelta) else one
+            for name, one in told.items()
+        }
+        scene.give_token(jwt.encode({"sub": "x", **claims}, OTHER_SIGNING_KEY, algorithm="HS256"))
+
+    return spoil
 
 
 def with_payload(payload: bytes):
@@ -67,7 +79,6 @@ def issued(ago: timedelta):
     return spoil
 
 
-NOW = datetime.now(UTC)
 NOT_SENT = {"code": 11, "where": "[token]", "calls": 0}
 REFUSED = {"code": 11, "what": "refused the token (401)", "where": "company · page 1", "do": "issue a new token"}
 
@@ -96,9 +107,9 @@ CASES = (
     Case(8, "17,000 characters", shaped(lambda token: token + "A" * 17_000), **NOT_SENT, what="longer than"),
     Case(8, "zero-width space in a variable", from_variable("\u200b{}"), 11, "position 1 of", "MY_TOKEN", calls=0),
     # ---- 9: the token has expired, or does before the run would end
-    Case(9, "expired an hour ago", saying(iat=NOW - timedelta(days=730, hours=1), exp=NOW - timedelta(hours=1)), **NOT_SENT,
+    Case(9, "expired an hour ago", saying(iat=-timedelta(days=730, hours=1), exp=-timedelta(hours=1)), **NOT_SENT,
          what=("the token expired at", "UTC"), do="issue a new token"),
-    Case(9, "expires within the hour", saying(exp=NOW + timedelta(minutes=50)), **NOT_SENT,
+    Case(9, "expires within the hour", saying(exp=timedelta(minutes=50)), **NOT_SENT,
          what=("the token expires at", "before a run would end")),
     Case(9, "issued by the source, expired", issued(timedelta(days=731)), **NOT_SENT, what="the token expired at"),
     Case(9, "ten days left", issued(timedelta(days=720)), 0, what="token"),
@@ -109,8 +120,8 @@ CASES = (
     Case(10, "an array inside", with_payload(b"[1]"), **REFUSED),
     Case(10, "nesting inside", with_payload(b'{"exp":' + b"[" * 5000 + b"]" * 5000 + b"}"), **REFUSED),
     Case(10, "no expiry", saying(), **REFUSED),
-    Case(10, "expiry in milliseconds", saying(exp=int((NOW + timedelta(days=9)).timestamp() * 1000)), **REFUSED),
-    Case(10, "expired in milliseconds", saying(exp=int((NOW - timedelta(days=9)).timestamp() * 1000)), **NOT_SENT,
+    Case(10, "expiry in milliseconds", saying(unit_s=0.001, exp=timedelta(days=9)), **REFUSED),
+    Case(10, "expired in milliseconds", saying(unit_s=0.001, exp=-timedelta(days=9)), **NOT_SENT,
          what="the token expired at"),
     Case(10, "expiry is text", saying(exp="tomorrow"), **REFUSED),
     Case(10, "expiry is negative", saying(exp=-5), **REFUSED),
