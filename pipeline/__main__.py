@@ -15,6 +15,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # None where the descriptor is closed
             # UTF-8 whatever the locale: cron's knows ASCII alone, and a result must not depend on who asked for it.
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # A mask that shuts the owner out would do so in the middle of a night; what it says of others holds.
+    os.umask(os.umask(0o077) & 0o077)
     code = run_command(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:

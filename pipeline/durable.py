@@ -86,9 +86,14 @@ def make_folder(path: Path) -> None:
     if not path.is_dir():
         make_folder(path.parent)
         with suppress(FileExistsError):  # another process was faster
-            path.mkdir(mode=FOLDER_MODE)
-            path.chmod(FOLDER_MODE)  # a strict umask would shut readers of the group out
+            own_folder(path)
         sync(path.parent)
+
+
+def own_folder(path: Path) -> None:
+    """The folder is made, with our mode: a strict umask would shut readers of the group out."""
+    path.mkdir(mode=FOLDER_MODE)
+    path.chmod(FOLDER_MODE)
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline import warehouse
-from pipeline.durable import make_folder, storing, sync
+from pipeline.durable import make_folder, own_folder, storing, sync
 from pipeline.errors import PipelineError
 from pipeline.marts import for_readers
 from pipeline.ops.runs import generation_of, pointer_of
@@ -25,7 +25,7 @@ from pipeline.warehouse import DuckDB
 
 PAGE, WORKBOOK = "index.html", "prospend.xlsx"
 _LATEST, _NEXT, _ASIDE, _MASKED = "latest", ".latest.next", ".building-", ".masked"
-_READABLE, _FOLDER = 0o640, 0o750
+_READABLE = 0o640
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,7 @@ def write(
         make_folder(folder)
         _gone(folder.glob(f"{_ASIDE}*"))  # of one that was cut off
         building = folder / f"{_ASIDE}{info.run_id}"
-        building.mkdir(mode=_FOLDER)
-        building.chmod(_FOLDER)  # a strict umask would shut readers of the group out
+        own_folder(building)
         try:
             files = [
                 _written(building / name, make, connection, facts)

@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _AT = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\Z")
 # Clocks are changed between two and three in Australia and New Zealand: this time comes once a night, every night.
 _DEFAULT_AT = "03:30"
+_HOUR_OF_SWITCH = 2
 _TIMEOUT_S = 30
 
 
@@ -65,6 +68,9 @@ def schedule(
     if kind is None:
         raise ConfigError("cron or systemd?", where="schedule", do="give --cron or --systemd")
     nightly = _nightly(config, at, is_of_system=kind == "systemd" and not is_of_user)
+    if _is_left_out_in_spring(nightly):
+        told = "note: clocks go forward from two to three: a systemd timer leaves that night out; choose another --at"
+        click.echo(told, err=True)
     if kind == "cron":
         if nightly.variables:
             told = (
@@ -103,6 +109,14 @@ def _nightly(config: Path | None, at: str, *, is_of_system: bool) -> Nightly:
     nightly = replace(nightly_of(site_settings(config, None)), at=(int(match[1]), int(match[2])))
     is_there = nightly.data_dir.exists()
     return replace(nightly, user=owner_of(nightly.data_dir)) if is_of_system and is_there else nightly
+
+
+def _is_left_out_in_spring(nightly: Nightly) -> bool:
+    """Whether one night a year does not have this time, because the zone has a summer of its own."""
+    zone = ZoneInfo(nightly.timezone)
+    year = datetime.now(UTC).year
+    offsets = {datetime(year, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)}
+    return nightly.at[0] == _HOUR_OF_SWITCH and len(offsets) > 1
 
 
 def nightly_of(settings: Settings) -> Nightly:

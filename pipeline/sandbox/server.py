@@ -10,7 +10,7 @@ import dataclasses
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, cast
@@ -36,6 +36,7 @@ class Host:
         self.state = state
         self.journal = journal
         self.gzip = gzip
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.connections: set[Connection] = set()
         self.injector = Injector(Plan())
         self.unsound: Mapping[Certificate, ssl.SSLContext] = {}
@@ -112,7 +113,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self) -> None:
         while self._buffer and self._is_free and self._transport is not None and not self._transport.is_closing():
-            now = datetime.now(UTC)
+            now = self._host.clock()
             arrived = read_request(self._buffer, now)
             if arrived is None:
                 break
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
             case Close(abort):
                 self._end(abort=abort)
             case Reply():
-                now_s = int(datetime.now(UTC).timestamp())
+                now_s = int(self._host.clock().timestamp())
                 keep_open, may_gzip = arrived.keep_open, self._host.gzip
                 await self._put(reply_bytes(step, arrived.request, now_s=now_s, keep_open=keep_open, may_gzip=may_gzip))
 
@@ -194,7 +195,7 @@ class Connection(asyncio.Protocol):
     def _note(self, request: Request | None, status: int, served: Served | None, size_bytes: int, fault: str) -> None:
         path, _, query = request.target.partition("?") if request is not None else ("", "", "")
         entry = JournalEntry(
-            at=request.received_at if request is not None else datetime.now(UTC),
+            at=request.received_at if request is not None else self._host.clock(),
             method=request.method if request is not None else "",
             path=path,
             query=query,

@@ -19,11 +19,11 @@ from typing import Any, Final
 
 from pipeline import warehouse
 from pipeline.durable import (
-    FOLDER_MODE,
     SEALED_MODE,
     document_bytes,
     make_folder,
     move,
+    own_folder,
     point,
     sha256_of,
     storing,
@@ -73,7 +73,7 @@ def write(data_dir: Path, run_id: str, path: Path) -> Path:
         make_folder(target.parent)
         aside = target.with_name(f"{_ASIDE}{target.name}")
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(mode=FOLDER_MODE)
+        own_folder(aside)
         try:
             with closing(warehouse.connect(path)) as connection, warehouse.asking(f"parquet · {run_id}"):
                 wanted = tables(connection, (MARTS, CURRENT))
@@ -185,7 +185,7 @@ def _problem(folder: Path) -> tuple[str, int, int]:
 
 
 def _write_table(folder: Path, to_file: Callable[[Path], int]) -> dict[str, Any]:
-    folder.mkdir(mode=FOLDER_MODE)
+    own_folder(folder)
     path = folder / _PART
     count = to_file(path)
     path.chmod(SEALED_MODE)

@@ -98,11 +98,18 @@ def outline_of(
         "generations": [],
         "runs": list(records.recent(folder, last)),
         "last_success_at": _last_success(folder),
-        "erasures_pending": len(pending(erasures(folder))),
+        "erasures_pending": _erasures_pending(folder),
         "token": token,
         "budget": _budget(settings, now),
         "disk": _disk(folder, settings),
     }
+
+
+def _erasures_pending(folder: Path) -> int | None:
+    """How many are not finished; None where that cannot be read: a newer version may have written it."""
+    with suppress(PipelineError):
+        return len(pending(erasures(folder)))
+    return None
 
 
 def resource_of(one: Freshness, now: datetime, target: timedelta | None, documents: Collection[str]) -> dict[str, Any]:

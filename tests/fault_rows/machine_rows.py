@@ -92,6 +92,7 @@ ROWS: dict[int, Row] = {
     110: Row("signals", (0, 30, 130, 143), "LDHG",
              {PUBLICATION + "test_sigterm_ends_in_order": 143, SIGNALS + "test_a_signal_ends_a_run_in_order": 130,
               SIGNALS + "test_a_signal_that_ends_nothing": 0,
+              "whole/test_unattended.py::test_a_night_is_ended_in_time_in_the_midst_of_a_statement": 143,
               SIGNALS + "test_a_run_that_was_stopped_for_longer_than_it_may_take": 30},
              but="SIGPIPE ends nothing, as no broken pipe does; SIGHUP ends a run like SIGTERM, unless nohup asks otherwise"),
     111: Row("two runs at once", (50,), "DH",

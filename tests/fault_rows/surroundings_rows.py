@@ -11,6 +11,7 @@ CLOCKS, IDS, SCENES = "whole/test_clocks.py::", "stage/test_run_ids.py::", "whol
 BOUNDARY, DEADLINES = "stage/test_session_boundary.py::", "stage/test_session_deadlines.py::"
 FOLD, READ, SNAPSHOT = "stage/test_warehouse_fold.py::", "stage/test_warehouse_read.py::", "stage/test_snapshot.py::"
 COMMANDS, PUBLICATION = "whole/test_commands.py::", "whole/test_publication.py::"
+UNATTENDED, CHANGES = "whole/test_unattended.py::", "whole/test_clock_changes.py::"
 SEALED = PUBLICATION + "test_files_are_sealed_and_chained"
 
 ROWS: dict[int, Row] = {
@@ -24,14 +25,17 @@ ROWS: dict[int, Row] = {
              IDS + "test_a_run_that_sealed_nothing_binds_nobody": 0}),
     130: Row("an hour comes twice or never", (0,), "D", {
              IDS + "test_an_hour_that_comes_twice_or_never_is_an_hour_like_any_other": 0,
-             "whole/test_incremental.py::test_a_night_without_changes_asks_each_list_once": 0},
+             "whole/test_incremental.py::test_a_night_without_changes_asks_each_list_once": 0,
+             CHANGES + "test_the_scheduled_runs_of_those_nights_publish": 0,
+             CHANGES + "test_two_runs_in_the_hour_that_comes_twice_do_no_harm": 0},
              but="when a night begins is the scheduler's business; a second one the same night is harmless"),
     131: Row("a name from the local date", (0,), "G", {IDS + "test_a_run_is_named_by_utc_in_every_zone": 0,
              IDS + "test_runs_of_one_second_are_numbered": 0}),
     132: Row("times without an offset", (0, 41), "L", {
              "pure/test_decode_values.py::test_a_value_that_does_not_fit_sets_its_record_aside": 0,
              "whole/test_completeness.py::test_too_many_misfits_refuse_the_night": 41}, but=QUARANTINE),
-    133: Row("an environment without anything", (0,), "Z", {SCENES + "test_an_environment_without_anything": 0}),
+    133: Row("an environment without anything", (0,), "Z", {SCENES + "test_an_environment_without_anything": 0,
+             UNATTENDED + "test_a_night_is_the_same_in_any_surroundings": 0}),
     134: Row("a locale without UTF-8", (0,), "I", {SCENES + "test_what_is_printed_is_utf_8_in_any_locale": 0}),
     135: Row("nobody listens to what is printed", (0,), "ZH", {
              COMMANDS + "test_a_full_or_closed_standard_output_does_not_change_the_result": 0,
