@@ -80,10 +80,14 @@ def certificate_of_tomorrow(scene: Scene) -> None:
 
 
 def dated(ahead: timedelta):
-    """An answer whose Date is so far from this machine's clock."""
-    when = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
-    head = f"HTTP/1.1 200 OK\r\nDate: {when}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
-    return Script((Send(head.encode()), Close()), status=200)
+    """An answer whose Date is so far from this machine's clock at the moment."""
+
+    def answer(_scene: Scene) -> Script:
+        when = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+        head = f"HTTP/1.1 200 OK\r\nDate: {when}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+        return Script((Send(head.encode()), Close()), status=200)
+
+    return answer
 
 
 CASES = (
