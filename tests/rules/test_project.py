@@ -94,7 +94,7 @@ def test_tests_are_named_alike_by_every_process():
 
     def names(hash_seed: str) -> list[str]:
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-        environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        environ = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTEST_ADDOPTS": ""}
         out = subprocess.run(command, env=environ, capture_output=True, text=True, check=True, cwd=ROOT).stdout
         return [line for line in out.splitlines() if "::" in line]
 
