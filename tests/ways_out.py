@@ -210,7 +210,7 @@ ROWS = (
         "if it was wrong, run again once it is right", source_is_mended),
     Row(41, errors.CheckRefused, fewer_tax_codes, "if it is right, run with the option", nothing,
         then=("--accept-shrink", "tax_code")),
-    Row(42, errors.BudgetReached, set_to("budget", monthly="20"), "raise budget.monthly", setting("budget", monthly="100_000")),
+    Row(42, errors.BudgetReached, set_to("budget", monthly="1"), "raise budget.monthly", setting("budget", monthly="100_000")),
     Row(50, errors.RunActive, locked, "wait for it", other_run_ends),
     Row(60, errors.VersionMismatch, newer_manifest, "move storage.data_dir aside", data_is_moved_aside),
     Row(70, None, a_bug, "report this as a bug with these lines; run again with --debug", bug_is_shown_and_mended),
