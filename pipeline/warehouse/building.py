@@ -28,6 +28,7 @@ from pipeline.warehouse.content import refuse_damage
 from pipeline.warehouse.copying import copy_file
 from pipeline.warehouse.faults import working
 from pipeline.warehouse.figures import store
+from pipeline.warehouse.interrupting import opened
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.read import MEMORY_LIMIT, open_file, snapshot_info, stated_size
 from pipeline.warehouse.refitting import in_todays_form, with_what_fits_now
@@ -115,7 +116,7 @@ def finish(
     """
     path, where = built.path, f"finish · {built.path.name}"
     with working(where):
-        with closing(duckdb.connect(str(path), config=_settings())) as connection:
+        with closing(opened(str(path), config=_settings())) as connection:
             meta.forget_failures(connection)
             meta.insert_checks(connection, built.run_id, checks)
             if manifest_sha256 is not None:
@@ -135,7 +136,7 @@ def finish(
 
 def _fill_up(path: Path) -> None:
     """The file is as long as it says: closing, DuckDB cuts off free blocks at its end, and goes on counting them."""
-    with closing(duckdb.connect(str(path), read_only=True, config=_settings())) as connection:
+    with closing(opened(str(path), read_only=True, config=_settings())) as connection:
         size = stated_size(connection)
     if path.stat().st_size < size:
         os.truncate(path, size)
@@ -182,7 +183,7 @@ def open_to_write(
         "temp_directory": str(spill),
         "preserve_insertion_order": True,  # costs nothing measurable; the same parts give the same rows in order
     }
-    connection = duckdb.connect(str(target), config=_settings(memory_limit) | limits)
+    connection = opened(str(target), config=_settings(memory_limit) | limits)
     connection.execute("SET TimeZone = 'UTC'").fetchall()
     return connection
 

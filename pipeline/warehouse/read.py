@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError, LocalAccess, StoredDataDamaged
 from pipeline.tables import DELETED_AT
 from pipeline.warehouse.audit import row_counts
 from pipeline.warehouse.faults import duckdb_failure, raise_if_interrupted
+from pipeline.warehouse.interrupting import interruptible, opened
 from pipeline.warehouse.publishing import log_of
 from pipeline.warehouse.spilling import bound_spill
 from pipeline.warehouse.text import CURRENT
@@ -76,7 +77,7 @@ def open_file(path: Path, *, spill: Path | None = None, **limits: str | int) -> 
     """
     places = {} if spill is None else {"temp_directory": str(spill)}
     try:
-        connection = duckdb.connect(str(path), read_only=True, config={**HARDENED, **limits, **places})
+        connection = opened(str(path), read_only=True, config={**HARDENED, **limits, **places})
     except duckdb.ConnectionException as error:
         raise LocalAccess(
             "this process holds the warehouse open with other settings",
@@ -109,7 +110,7 @@ def open_unfinished(
         "memory_limit": memory_limit,
         "temp_directory": str(spill),
     }
-    connection = duckdb.connect(str(path), read_only=True, config=HARDENED | limits)
+    connection = opened(str(path), read_only=True, config=HARDENED | limits)
     bound_spill(connection, spill)
     return connection
 
@@ -137,7 +138,7 @@ class Answer:
                 raise ConfigError("the statement gives no rows", where="query", do="ask with SELECT")
             # Binds only: a SELECT is not run yet.
             self.columns: tuple[str, ...] = tuple(connection.sql(sql).columns)
-        self._connection = connection.cursor()  # its own: an unfinished result would block the caller's
+        self._connection = interruptible(connection.cursor())  # its own: an unfinished result would block the caller's
         self._sql = sql
         self._is_running = False
 
