@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Sequence
 from types import FrameType
@@ -20,6 +18,7 @@ import click
 from pipeline.cli.commands import demo, plan, query, run, status
 from pipeline.cli.completing import answered, completion, is_asked
 from pipeline.cli.describing import dictionary
+from pipeline.cli.ending import end_statements
 from pipeline.cli.erasing import erase
 from pipeline.cli.exporting import export
 from pipeline.cli.exporting_dbt import dbt
@@ -34,7 +33,6 @@ from pipeline.cli.upkeep import prune, verify
 from pipeline.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_PUBLISHED, EXIT_TERMINATED, ConfigError, PipelineError
 from pipeline.written import looks_like_token, shown_name
 
-_TIMES_TOLD, _BETWEEN_S = 12, 0.25
 _EXAMPLES = """\b
 Examples:
   prospend demo                      everything, on built-in sample books; no account needed
@@ -81,7 +79,7 @@ def run_command(arguments: Sequence[str]) -> int:
     def terminate(number: int, _frame: FrameType | None) -> None:
         # DuckDB swallows an exception of a handler, and asyncio loses one that strikes in a task: hence the note, and
         # the orderly way where a loop is running.
-        threading.Thread(target=_end_statements, name="ending statements", daemon=True).start()
+        end_statements()
         terminations.append(number)
         if not _cancelled_running_loop():
             raise SystemExit(EXIT_TERMINATED)
@@ -126,14 +124,6 @@ def _wrong_command_line(error: click.ClickException, arguments: Sequence[str]) -
             "that file as token.file in the settings; renew the token if others may have seen it"
         )
     return ConfigError(told, where="command line", do=do)
-
-
-def _end_statements() -> None:
-    """DuckDB waits for a statement to end by itself after a handler has raised: it is told so until it hears."""
-    for _ in range(_TIMES_TOLD):
-        time.sleep(_BETWEEN_S)
-        if interrupting := sys.modules.get("pipeline.warehouse.interrupting"):
-            interrupting.interrupt_all()
 
 
 def _cancelled_running_loop() -> bool:

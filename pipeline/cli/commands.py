@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.ending import end_statements_on_interrupt
 from pipeline.cli.options import Moment, data_folder, shared, site_settings, until_the_reader_leaves
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def query(
     """
     from pipeline.cli.results import print_query
 
+    end_statements_on_interrupt()
     with until_the_reader_leaves():
         print_query(data_folder(config, data), sql, form or ("json" if as_json else "table"), output)
 

@@ -70,14 +70,20 @@ def test_a_night_is_the_same_in_any_surroundings(small_site, tmp_path, marts, ma
     assert list((tmp_path / "data" / "parquet").rglob("*.parquet"))
 
 
+FOR_EVER = (
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1_000_000_000) SELECT max(n) FROM r",
+    "SELECT sum(hash(range)) FROM range(1_000_000_000_000)",
+)
+
+
 def test_a_statement_of_duckdb_is_ended_in_time(prospend, small_site, tmp_path):
-    """SIGTERM reaches a statement that would take for ever: exit 143 within five seconds, nothing harmed."""
+    """SIGTERM and Ctrl-C reach a statement that would take for ever: within five seconds, nothing harmed."""
     assert prospend("run", "--quiet", "--config", small_site).code == 0
     before = pointer_of(tmp_path / "data").resolve().read_bytes()
-    for_ever = (
-        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1_000_000_000) SELECT max(n) FROM r"
-    )
-    assert ended_in_time(["-m", "pipeline", "query", "--data", str(tmp_path / "data"), for_ever]) == 143
+    for statement in FOR_EVER:
+        query = ["-m", "pipeline", "query", "--data", str(tmp_path / "data"), statement]
+        assert ended_in_time(query) == 143
+        assert ended_in_time(query, signal.SIGINT) == 130
     assert pointer_of(tmp_path / "data").resolve().read_bytes() == before
 
 
@@ -113,8 +119,8 @@ def test_a_night_is_ended_in_time_in_the_midst_of_a_statement(prospend, small_si
     assert prospend("run", "--quiet", "--config", small_site).code == 0
 
 
-def ended_in_time(arguments: list[str]) -> int:
-    """The exit code of a command that is terminated while a statement runs."""
+def ended_in_time(arguments: list[str], by: signal.Signals = signal.SIGTERM) -> int:
+    """The exit code of a command that is told to end while a statement runs."""
     with subprocess.Popen(
         [sys.executable, *arguments], env=BARE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -124,7 +130,7 @@ def ended_in_time(arguments: list[str]) -> int:
             else:
                 time.sleep(2)  # a query says nothing before its end
             assert process.poll() is None, process.stderr.read()
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(by)
             return process.wait(timeout=IN_TIME_S)
         finally:
             process.kill()  # one that does not hear would go on for ever
